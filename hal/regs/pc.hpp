@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// Fixed addresses and register numbers of a PC: ports, local APIC, MSRs. constexpr only; builds anywhere.
+#pragma once
+#include <cstdint>
+
+namespace regs {
+
+namespace port {
+inline constexpr std::uint16_t com1 = 0x3f8;       // 16550 UART
+inline constexpr std::uint16_t debug_exit = 0xf4;  // QEMU's isa-debug-exit: exit status (value << 1) | 1
+inline constexpr std::uint16_t bochs_shutdown = 0x8900;  // Bochs: the bytes of "Shutdown" end the run
+inline constexpr std::uint16_t pit_channel2 = 0x42;
+inline constexpr std::uint16_t pit_command = 0x43;
+inline constexpr std::uint16_t pit_gate = 0x61;
+inline constexpr std::uint16_t pic1_data = 0x21;
+inline constexpr std::uint16_t pic2_data = 0xa1;
+}  // namespace port
+
+namespace debug_exit {
+inline constexpr std::uint8_t success = 0x10;  // QEMU then exits with 33
+inline constexpr std::uint8_t failure = 0x11;  // QEMU then exits with 35
+}  // namespace debug_exit
+
+namespace lapic {  // APM2 16.3: offsets from the APIC base
+inline constexpr std::uint64_t default_base = 0xfee0'0000;
+inline constexpr std::uint32_t id = 0x20, version = 0x30, tpr = 0x80, eoi = 0xb0, spurious = 0xf0, isr = 0x100,
+                               tmr = 0x180, irr = 0x200, esr = 0x280, icr_low = 0x300, icr_high = 0x310,
+                               lvt_timer = 0x320, lvt_lint0 = 0x350, lvt_lint1 = 0x360, lvt_error = 0x370,
+                               timer_initial = 0x380, timer_current = 0x390, timer_divide = 0x3e0;
+inline constexpr std::uint32_t lvt_masked = 1u << 16, lvt_periodic = 1u << 17, spurious_enable = 1u << 8;
+}  // namespace lapic
+
+namespace msr {
+inline constexpr std::uint32_t apic_base = 0x1b, efer = 0xc000'0080, star = 0xc000'0081, lstar = 0xc000'0082,
+                               cstar = 0xc000'0083, fmask = 0xc000'0084, fs_base = 0xc000'0100,
+                               gs_base = 0xc000'0101, kernel_gs_base = 0xc000'0102;
+}  // namespace msr
+
+}  // namespace regs

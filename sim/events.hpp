@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What an engine tells: one stream, a block at a time, keyed by the number of retired instructions.
+//
+// A CodeBlock is decoded once: a straight line of instructions in one page that ends at a control transfer, at a
+// serialising system instruction or after max_block_instructions. A Block event says that the first `count` of them
+// retired (fewer than all when an exception or interrupt cut it short), with the memory accesses in program order.
+// A REP string instruction retires once, when it completes, with the accesses of all its iterations.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace sim {
+
+using Cycle = std::uint64_t;
+using InstructionIndex = std::uint64_t;  // retired instructions before this one, from kernel entry; the only key
+
+enum class AccessKind : std::uint8_t { load, store, rmw };
+
+struct Access {
+    std::uint16_t instruction;  // index in the code block
+    AccessKind kind;
+    std::uint8_t size;  // bytes, 1..64; larger ones (fxsave, xsave) come as several
+    bool io;            // memory-mapped device, not RAM
+    std::uint64_t virtual_address;
+    std::uint64_t physical_address;
+};
+
+// Register numbers as encoded in instructions: 0 rax, 1 rcx, 2 rdx, 3 rbx, 4 rsp, 5 rbp, 6 rsi, 7 rdi, 8..15 r8..r15.
+inline constexpr std::uint8_t no_register = 0xff;
+enum class SegmentBase : std::uint8_t { none, fs, gs };
+
+struct MemoryOperand {
+    std::uint8_t base = no_register;
+    std::uint8_t index = no_register;
+    std::uint8_t scale = 1;
+    SegmentBase segment = SegmentBase::none;
+    AccessKind kind = AccessKind::load;
+    std::uint16_t size = 0;           // bytes in all
+    std::uint8_t address_bits = 64;   // 32: the sum is truncated
+    std::int64_t displacement = 0;    // RIP-relative operands: the absolute address; implicit stack: -8 for a push
+};
+
+enum class Flow : std::uint8_t { next, branch, conditional, call, indirect_branch, indirect_call, ret, trap, stop };
+
+// What the engine or a timing model must know beyond operands. A closed list: everything else is `plain`.
+enum class Special : std::uint8_t {
+    plain, nop, hlt, pause, rdtsc, rdtscp, cpuid, in, out, rdmsr, wrmsr, mov_to_cr, mov_from_cr, mov_dr, invlpg,
+    lgdt, lidt, ltr, lldt, swapgs, syscall, sysret, iret, int_n, int3, ud, cli, sti, mov_ss, pushf, popf, lfence,
+    mfence, sfence, rdrand, xgetbv, xsetbv, fxsave, fxrstor, xsave, xrstor, wbinvd, clflush, far_transfer, fsgsbase,
+    stac, clac, string, unsupported  // unsupported: the engine cannot run it faithfully (VEX, EVEX): it must stop
+};
+
+struct Instruction {
+    std::uint64_t address;  // virtual
+    std::uint8_t length;    // bytes, 1..15
+    Flow flow = Flow::next;
+    Special special = Special::plain;
+    bool rep = false;
+    bool locked = false;             // lock prefix, or xchg with memory
+    std::uint8_t operand_count = 0;  // memory operands in `memory`, in access order
+    std::uint16_t opcode = 0;        // the decoder's opcode number: an index into its name table, not stable over versions
+    std::uint16_t reads = 0;         // general registers read, written: a bit each
+    std::uint16_t writes = 0;
+    bool reads_flags = false;
+    bool writes_flags = false;
+    MemoryOperand memory[2];
+};
+
+using CodeId = std::uint32_t;
+inline constexpr unsigned max_block_instructions = 64;
+
+struct CodeBlock {
+    CodeId id;                 // dense, in order of first execution
+    std::uint32_t version;     // 0, or how often code at this place had changed before
+    std::uint64_t address;     // virtual address of the first instruction
+    std::uint64_t physical_address;
+    std::vector<Instruction> instructions;
+    std::vector<std::uint8_t> bytes;
+};
+
+struct Block {
+    std::uint32_t cpu;
+    const CodeBlock* code;
+    std::uint32_t first;           // index in the code block of the first instruction retired here (0 unless resumed)
+    std::uint32_t count;           // instructions retired
+    InstructionIndex first_index;  // number of the first
+    bool taken;                    // control did not fall through after the last
+    std::span<const Access> accesses;
+};
+
+enum class InputKind : std::uint8_t { tsc, cpuid, port, mmio, random, start };
+struct Input {
+    std::uint32_t cpu;
+    InstructionIndex index;
+    InputKind kind;
+    std::uint64_t address;  // port, physical address, CPUID leaf << 32 | subleaf
+    std::uint64_t value;
+};
+
+enum class ControlKind : std::uint8_t { cr0, cr2, cr3, cr4, efer, msr, invalidate_page, invalidate_all };
+struct Control {
+    std::uint32_t cpu;
+    InstructionIndex index;
+    ControlKind kind;
+    std::uint64_t which;  // MSR number or virtual address
+    std::uint64_t value;
+};
+
+enum class TransferKind : std::uint8_t { exception, interrupt, software };
+struct Transfer {
+    std::uint32_t cpu;
+    InstructionIndex index;  // instructions retired before it
+    TransferKind kind;
+    std::uint8_t vector;
+    bool has_error_code;
+    std::uint32_t error_code;
+    std::uint64_t source;  // RIP that was interrupted
+    std::uint64_t target;  // handler
+    std::uint64_t fault_address;  // #PF: CR2
+};
+
+struct Halt {
+    std::uint32_t cpu;
+    InstructionIndex index;
+    std::uint64_t skipped_ticks;  // guest clock ticks slept until the next event
+};
+
+// Events arrive in program order of one CPU. References are valid during the call only, CodeBlocks for ever.
+class EventSink {
+  public:
+    virtual ~EventSink() = default;
+    virtual void on_code(const CodeBlock&) = 0;  // before its first Block
+    virtual void on_block(const Block&) = 0;
+    virtual void on_input(const Input&) = 0;
+    virtual void on_control(const Control&) = 0;
+    virtual void on_transfer(const Transfer&) = 0;
+    virtual void on_halt(const Halt&) = 0;
+};
+
+}  // namespace sim

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a run spent, by mark and by function: kept while events go by, from a live run or from a stored trace.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <sim/image/image.hpp>
+#include <sim/timing/model.hpp>
+#include <string>
+#include <vector>
+
+namespace sim {
+
+struct MarkSummary {
+    std::string name;
+    std::uint64_t count = 0;  // begin/end pairs completed, or hits of a point mark
+    struct Spread { std::uint64_t min = 0, median = 0, p99 = 0, total = 0; } cycles, instructions;
+    std::uint64_t first_index = 0;  // retired instructions at the first begin: tables are in this order
+};
+
+struct FunctionSummary {
+    std::string name;
+    std::uint64_t address = 0;
+    std::uint64_t instructions = 0, cycles = 0, placeholder_cycles = 0;  // exclusive of callees
+};
+
+class Profile {
+  public:
+    virtual ~Profile() = default;
+    virtual void on_code(const CodeBlock&) = 0;
+    virtual void on_block(const Block&, std::span<const RetireTime>) = 0;
+    virtual void on_transfer(const Transfer&, RetireTime) = 0;
+    virtual std::vector<MarkSummary> marks() const = 0;
+    virtual std::vector<FunctionSummary> functions() const = 0;  // by cycles, most first
+    virtual std::uint64_t instructions() const = 0;
+    virtual Cycle cycles() const = 0;
+    virtual Cycle placeholder_cycles() const = 0;
+};
+std::unique_ptr<Profile> make_profile(const Image&);
+
+class TraceWriter;
+
+// The sink that a traced run uses: times each block, then profiles and stores it. model is required; profile and
+// writer may be null. A TraceError from the writer (full disk) is kept for take_error() and ends writing, not the run.
+std::unique_ptr<EventSink> make_pipeline(TimingModel& model, Profile* profile, TraceWriter* writer);
+
+}  // namespace sim

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Trace files, format 0: written while a run goes on, read again by `exo-dev trace`. Self-contained: the image is in
+// the file. Deterministic: same run, same bytes; no path, date or host in it. traces/README.md describes the format.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <sim/events.hpp>
+#include <sim/timing/model.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace sim {
+
+class Image;
+
+struct TraceError : std::runtime_error {  // names the file, the place (chunk, byte offset), the cause, the next step
+    using std::runtime_error::runtime_error;
+};
+
+// What a trace says of its run; written at its start, and completed at its end.
+struct TraceInfo {
+    std::uint32_t format = 0;
+    std::string engine, engine_version, cpu, model, image_name, build_id, command_line, clock;
+    std::uint64_t seed = 0;
+    bool jitter = false;
+    std::vector<std::uint64_t> irq_at;
+    // known at the end:
+    bool complete = false;  // false: the file ends early; what is below covers the part that could be read
+    std::string stop;
+    std::uint64_t instructions = 0, cycles = 0, placeholder_cycles = 0;
+};
+
+class TraceWriter {
+  public:
+    virtual ~TraceWriter() = default;  // without finish(): removes what was written
+    virtual void on_code(const CodeBlock&) = 0;
+    virtual void on_block(const Block&, std::span<const RetireTime>) = 0;
+    virtual void on_input(const Input&) = 0;
+    virtual void on_control(const Control&) = 0;
+    virtual void on_transfer(const Transfer&, RetireTime) = 0;
+    virtual void on_halt(const Halt&) = 0;
+    // Closes, syncs and renames to the final name. Throws TraceError (full disk: what was recorded up to then is kept
+    // readable under the final name where it fits, and the error says so). Returns bytes.
+    virtual std::uint64_t finish(const TraceInfo& at_end) = 0;
+};
+
+// Creates nothing under the final name until finish(). Throws TraceError if the folder cannot be written.
+std::unique_ptr<TraceWriter> make_trace_writer(const std::filesystem::path&, const TraceInfo& at_start, const Image&);
+
+// One retired instruction as `trace show` wants it.
+struct TraceRecord {
+    InstructionIndex index;
+    Cycle cycle;  // retirement, since the start
+    RetireTime time;
+    const CodeBlock* code;
+    const Instruction* instruction;
+    std::span<const Access> accesses;  // of this instruction
+};
+
+struct TraceVisitor {  // every member may be empty; a function that returns false ends the walk
+    std::function<bool(const TraceRecord&)> instruction;
+    std::function<bool(const Transfer&, Cycle)> transfer;
+    std::function<bool(const Halt&, Cycle)> halt;
+    std::function<bool(const Input&, Cycle)> input;
+    std::function<bool(const Control&, Cycle)> control;
+};
+
+class TraceReader {
+  public:
+    static std::unique_ptr<TraceReader> open(const std::filesystem::path&);  // throws TraceError if nothing is usable
+    virtual ~TraceReader() = default;
+    virtual const TraceInfo& info() const = 0;
+    virtual const Image& image() const = 0;
+    virtual std::uint64_t file_bytes() const = 0;
+    // Walks from the chunk that holds `from` (an instruction index). Empty if all went well; else what is damaged and
+    // where, after everything before it was visited.
+    virtual std::optional<std::string> walk(InstructionIndex from, const TraceVisitor&) = 0;
+};
+
+}  // namespace sim
