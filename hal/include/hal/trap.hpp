@@ -8,6 +8,7 @@
 //   struct FramePointerWalk         next(uintptr_t& frame_pointer, uintptr_t& return_address): one step up a chain of
 //                                   frame pointers, false at its end or when it leaves kernel memory.
 #pragma once
+#include <hal/text_sink.hpp>
 #include <hal/types.hpp>
 #include <string_view>
 
@@ -25,12 +26,6 @@ struct TrapInfo {
     std::uint64_t stack_pointer;
     VirtAddr fault_address;       // page faults only
     Access attempted;             // page faults only: read, write or execute
-};
-
-// Where text goes; must not allocate or block.
-struct TextSink {
-    void (*write)(void* self, std::string_view);
-    void* self;
 };
 
 }  // namespace hal
