@@ -15,7 +15,7 @@ namespace sim {
 enum class Provenance : std::uint8_t { measured, published, estimate, placeholder };
 
 struct RetireTime {
-    std::uint32_t cycles;              // since the instruction retired before it on this CPU; 0 when they retire together
+    std::uint32_t cycles;  // since the instruction retired before it on this CPU; 0 when they retire together
     std::uint32_t placeholder_cycles;  // the part of `cycles` that rests on placeholders
 };
 
