@@ -10,7 +10,7 @@
 
 namespace exo {
 
-enum class Rank : unsigned { space, vm_object, capabilities, wait_queue, run_queue, frames, console };
+enum class Rank : unsigned { space, vm_object, capabilities, wait_queue, run_queue, slab, frames, console };
 
 inline constexpr unsigned lock_cpus = 64;
 struct HeldRanks {
