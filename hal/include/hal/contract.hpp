@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The contract a second time, for the compiler: a backend that misses a function or a shape does not build.
 #pragma once
+#include <bit>
 #include <concepts>
 #include <hal/boot_info.hpp>
 #include <hal/console.hpp>
