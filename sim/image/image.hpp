@@ -2,6 +2,7 @@
 // A kernel image as the simulator sees it: loadable segments, entry, symbols, source lines, trace marks. Also the
 // ring-3 programs in its embedded archive, so that their instructions have names too.
 #pragma once
+#include <abi/marks.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -11,7 +12,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-#include <abi/marks.hpp>
 
 namespace sim {
 
@@ -32,7 +32,7 @@ struct Mark {
     std::string name;
 };
 
-struct Location {  // of an address; empty strings and line 0 where unknown
+struct Location {          // of an address; empty strings and line 0 where unknown
     std::string function;  // demangled
     std::uint64_t offset = 0;
     std::string file;
@@ -41,16 +41,16 @@ struct Location {  // of an address; empty strings and line 0 where unknown
 
 class Image {
   public:
-    static std::unique_ptr<Image> load(const std::filesystem::path&);  // throws ImageError
+    static std::unique_ptr<Image> load(const std::filesystem::path&);                        // throws ImageError
     static std::unique_ptr<Image> parse(std::vector<std::uint8_t> bytes, std::string name);  // throws ImageError
     virtual ~Image() = default;
 
-    virtual const std::string& name() const = 0;      // file name without folders
+    virtual const std::string& name() const = 0;              // file name without folders
     virtual std::span<const std::uint8_t> bytes() const = 0;  // the whole file
-    virtual std::uint64_t entry_physical() const = 0;  // the direct 64-bit entry
+    virtual std::uint64_t entry_physical() const = 0;         // the direct 64-bit entry
     virtual std::span<const Segment> segments() const = 0;
-    virtual std::span<const Mark> marks() const = 0;   // of the kernel and its programs, by address
-    virtual std::string build_id() const = 0;          // hex; of the file's bytes if it carries none
+    virtual std::span<const Mark> marks() const = 0;  // of the kernel and its programs, by address
+    virtual std::string build_id() const = 0;         // hex; of the file's bytes if it carries none
     virtual const Location& locate(std::uint64_t virtual_address) const = 0;  // cached; physical alias of the image too
     // Start of the function that holds the address, cached and cheap: what a profile groups by. 0 if unknown.
     virtual std::uint64_t function_start(std::uint64_t virtual_address) const = 0;
