@@ -5,7 +5,7 @@
 
 test_help() {
   cat <<'TEXT'
-Usage: ./exo-dev test [--label LABEL] [--preset asan|tsan] [-R REGEX] [--json]
+Usage: ./exo-dev test [--label LABEL] [--preset asan|tsan] [-R REGEX] [--json] [--build-only]
 
 Builds everything and runs the tests; the output of those that fail is shown. Exit status 1 when one fails.
 
@@ -13,15 +13,17 @@ Builds everything and runs the tests; the output of those that fail is shown. Ex
   --preset PRESET   asan (address and undefined behaviour) or tsan (threads): the host tests, in a build of their own
   -R REGEX          only tests whose name matches
   --json            a summary as JSON on stdout, ctest's output on stderr
+  --build-only      run nothing
 TEXT
 }
 
 command_test() {
-  local label='' preset=dev regex='' json=''
+  local label='' preset=dev regex='' json='' build_only=''
   while [ $# -gt 0 ]; do
     case $1 in
       --help | -h) test_help; return ;;
       --json) json=1; shift; continue ;;
+      --build-only) build_only=1; shift; continue ;;
       --label=* | --preset=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
       --label | --preset | -R) ;;
       *) die 2 "test: unknown argument '$1' (./exo-dev test --help)" ;;
@@ -36,12 +38,12 @@ command_test() {
   if [ "$preset" != dev ]; then
     [[ $label =~ ^(|unit|contract)$ ]] || die 2 "test: --preset $preset runs host tests: use --label unit or contract"
   fi
-  run_tests "$preset" "$label" "$regex" "$json"
+  run_tests "$preset" "$label" "$regex" "$json" "$build_only"
 }
 
-# run_tests PRESET LABEL REGEX JSON
+# run_tests PRESET LABEL REGEX JSON BUILD-ONLY
 run_tests() {
-  local preset=$1 label=$2 regex=$3 json=$4 status targets=(all) report
+  local preset=$1 label=$2 regex=$3 json=$4 build_only=$5 status targets=(all) report
   BUILD=$ROOT/build/$preset
   report=$BUILD/tests.xml
   local ctest=(ctest --test-dir "$BUILD" --output-on-failure --no-tests=error -j "$(nproc)" --output-junit "$report")
@@ -56,6 +58,7 @@ run_tests() {
   [ "$preset" = tsan ] && setarch -R true 2>/dev/null && ctest=(setarch -R "${ctest[@]}")
 
   prepare "$preset" test "${targets[@]}"
+  [ -z "$build_only" ] || return 0
   export EXO_DEV_ROOT=$ROOT EXO_DEV_BUILD=$BUILD UBSAN_OPTIONS=print_stacktrace=1
   rm -f "$report"
   if [ -n "$json" ]; then "${ctest[@]}" >&2; else "${ctest[@]}"; fi
@@ -106,7 +109,7 @@ doctor_table() {
     [ -n "${FOUND[$package]:-}" ] && mark="${red}too old"
     is_met "$package" "$needed" && mark="${green}ok     "
     printf '%s%s  %-22s%-20s%-10s%-8s%s\n' "$mark" "$plain" "$name" "$package" \
-      "$(plain_version "${FOUND[$package]:--}")" "$(plain_version "$needed")" "$commands"
+      "$(plain_version "${FOUND[$package]:-}")" "$(plain_version "$needed")" "$commands"
   done < <(printf '%s\n' "${REQUIREMENTS[@]}")
   printf '\n'
   if [ $# = 0 ]; then printf 'Nothing is missing.\n'; return; fi
@@ -123,9 +126,9 @@ doctor_json() {
   printf '{"schema":1,"ok":%s,"tools":[' "$([ $# = 0 ] && printf true || printf false)"
   while IFS='|' read -r name package needed commands probe; do
     ok=false; is_met "$package" "$needed" && ok=true
-    found=null; [ -n "${FOUND[$package]:-}" ] && found=$(json_string "${FOUND[$package]}")
+    found=null; [ -n "${FOUND[$package]:-}" ] && found=$(json_string "$(plain_version "${FOUND[$package]}")")
     printf '%s{"name":%s,"package":"%s","found":%s,"needed":"%s","ok":%s,"commands":["%s"]}' "$separator" \
-      "$(json_string "$name")" "$package" "$found" "$needed" "$ok" "${commands// /\",\"}"
+      "$(json_string "$name")" "$package" "$found" "$(plain_version "$needed")" "$ok" "${commands// /\",\"}"
     separator=,
   done < <(printf '%s\n' "${REQUIREMENTS[@]}")
   printf '],"missing":['

@@ -3,6 +3,7 @@
 # its stamp is out of date, and by doctor. Nothing is changed before the user was asked, and nothing by halves: package
 # sources that don't work out are removed again, and Ctrl-C waits for dpkg.
 
+APT=/etc/apt OS_RELEASE=/etc/os-release
 NEXT_SUITE=forky                                      # the first Debian suite with a Unicorn that can run the kernel
 
 # What is it | Debian package | oldest version that works | commands that need it | what to look for where there is no dpkg
@@ -56,11 +57,12 @@ missing_for() {
 }
 
 needed_version() { printf '%s\n' "${REQUIREMENTS[@]}" | awk -F'|' -v p="$1" '$2 == p { print $3 }'; }
-plain_version() { local v=${1#*:}; v=${v%-*}; printf '%s' "${v%%+*}"; }    # without Debian's epoch and revision
+# plain_version VERSION: without Debian's epoch and revision; '-' for none.
+plain_version() { local v=${1#*:}; v=${v%-*}; v=${v%%+*}; printf '%s' "${v:--}"; }
 
 # --- Unicorn from Debian's next suite (docs/adr/0001-unicorn-version.md) ------------------------------------------------
 
-PREFERENCES=/etc/apt/preferences.d/exo-os-$NEXT_SUITE
+PREFERENCES=$APT/preferences.d/exo-os-$NEXT_SUITE
 suite_file=''
 
 # candidate PACKAGE: the version apt would install.
@@ -75,7 +77,7 @@ unicorn_is_packaged() {
 # 'list'); nothing when there is none. Both formats of apt are understood, and options such as Signed-By are kept.
 next_suite_source() {
   local file
-  for file in /etc/apt/sources.list.d/*.sources; do
+  for file in "$APT"/sources.list.d/*.sources; do
     [ -f "$file" ] && [[ $file != *exo-os* ]] || continue
     awk -v suite="$NEXT_SUITE" -v names="^($(suite_names))\$" '
       function finish() {
@@ -97,12 +99,12 @@ next_suite_source() {
       { off = off || (field == "enabled:" && tolower($2) == "no"); text = text $0 "\n" }
       END { finish() }' "$file"
   done | awk 'NR > 1 && $0 == "sources" { exit } { print }' | grep . && return
-  cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | sed -nE \
+  cat "$APT/sources.list" "$APT"/sources.list.d/*.list 2>/dev/null | sed -nE \
     "s#^deb +((\[[^]]*\] +)?[^ ]+) +($(suite_names)) +(.* )?main( .*)?\$#list\ndeb \1 $NEXT_SUITE main#p" | head -n 2
 }
 
 # What the suite this machine runs may be called in its sources. Suites with a suffix (-updates, -security) don't count.
-suite_names() { ( . /etc/os-release; printf '%s|oldoldstable|oldstable|stable' "${VERSION_CODENAME:-none}" ) ; }
+suite_names() { ( . "$OS_RELEASE"; printf '%s|oldoldstable|oldstable|stable' "${VERSION_CODENAME:-none}" ) ; }
 
 preferences_text() {
   printf '%s\n' "Explanation: Written by Exo-OS's ./exo-dev. $NEXT_SUITE is here for Unicorn >= 2.1.4 alone: at priority 1" \
@@ -121,8 +123,8 @@ source_text() {
 # write_root FILE TEXT: as root, whole or not at all.
 write_root() {
   [ "$(cat "$1" 2>/dev/null)" = "$2" ] && return
-  printf '%s\n' "$2" | "${AS_ROOT[@]}" tee /etc/apt/exo-os.tmp >/dev/null &&
-    "${AS_ROOT[@]}" chmod 644 /etc/apt/exo-os.tmp && "${AS_ROOT[@]}" mv /etc/apt/exo-os.tmp "$1"
+  printf '%s\n' "$2" | "${AS_ROOT[@]}" tee "$APT/exo-os.tmp" >/dev/null &&
+    "${AS_ROOT[@]}" chmod 644 "$APT/exo-os.tmp" && "${AS_ROOT[@]}" mv "$APT/exo-os.tmp" "$1"
 }
 
 # add_suite LOG: makes the next suite known to apt; what it wrote goes away again when the update fails.
@@ -130,7 +132,7 @@ add_suite() {
   local log=$1 source; source=$(next_suite_source)
   [ -n "$source" ] || die 4 "no Debian source for the running suite in /etc/apt: can't tell where $NEXT_SUITE is." \
     "Install libunicorn-dev 2.1.4 or newer yourself, or use the Containerfile."
-  suite_file=/etc/apt/sources.list.d/exo-os-$NEXT_SUITE.${source%%$'\n'*}
+  suite_file=$APT/sources.list.d/exo-os-$NEXT_SUITE.${source%%$'\n'*}
   [ -e "$suite_file" ] || suite_written=1
   write_root "$PREFERENCES" "$(preferences_text)" && write_root "$suite_file" "$(source_text "$source")" ||
     die 4 "could not write $suite_file: see the message above."
@@ -141,7 +143,7 @@ add_suite() {
 }
 
 undo_suite() {
-  [ -n "$suite_written" ] && "${AS_ROOT[@]}" rm -f "$suite_file" "$PREFERENCES" /etc/apt/exo-os.tmp
+  [ -n "$suite_written" ] && "${AS_ROOT[@]}" rm -f "$suite_file" "$PREFERENCES" "$APT/exo-os.tmp"
   suite_written=
 }
 
@@ -170,7 +172,7 @@ install_commands() {
   if [ -n "$source" ]; then
     printf "  %stee %s >/dev/null <<'END'\n%s\nEND\n" "$sudo" "$PREFERENCES" "$(preferences_text)"
     printf "  %stee %s >/dev/null <<'END'\n%s\nEND\n" "$sudo" \
-      "/etc/apt/sources.list.d/exo-os-$NEXT_SUITE.${source%%$'\n'*}" "$(source_text "$source")"
+      "$APT/sources.list.d/exo-os-$NEXT_SUITE.${source%%$'\n'*}" "$(source_text "$source")"
   fi
   printf '  %sapt-get update\n  %sapt-get install --no-install-recommends %s\n' "$sudo" "$sudo" "${packages[*]}"
 }
