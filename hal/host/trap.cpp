@@ -57,17 +57,21 @@ TrapFrame frame_of(int signal, const ucontext_t& context) {
             host::this_cpu().in_user != 0};
 }
 
-// Where a thread goes on whose user program's fault was answered by the kernel.
-[[noreturn]] void leave_faulted_program() {
+constinit TrapFrame user_trap{};  // handed from the signal handler to trap_from_user
+
+// Runs on the faulted program's stack once the signal handler has returned.
+[[noreturn]] void trap_from_user() {
+    TrapFrame frame = user_trap;
+    kernel_trap(frame);
     kernel_return_to_user();
     host::fatal("a user fault was answered by resuming: the host backend cannot do that");
 }
 
-void resume_in_leave(ucontext_t& context) {
-    auto& r = context.uc_mcontext.gregs;
+void resume_in_trap_from_user(const TrapFrame& frame, ucontext_t& context) {
+    user_trap = frame;
     constexpr std::uint64_t red_zone = 128;  // libc's frames may use one
-    r[REG_RSP] = greg_t(((std::uint64_t(r[REG_RSP]) - red_zone) & ~std::uint64_t{15}) - 8);
-    r[REG_RIP] = reinterpret_cast<greg_t>(&leave_faulted_program);
+    context.uc_mcontext.gregs[REG_RSP] = greg_t(((frame.rsp - red_zone) & ~std::uint64_t{15}) - 8);
+    context.uc_mcontext.gregs[REG_RIP] = reinterpret_cast<greg_t>(&trap_from_user);
 }
 
 void on_signal(int signal, siginfo_t*, void* raw) {
@@ -81,10 +85,10 @@ void on_signal(int signal, siginfo_t*, void* raw) {
     host::HostCpu& cpu = host::this_cpu();
     const auto interrupts_on = std::exchange(cpu.interrupts_on, 0);
     cpu.in_user = 0;
+    if (frame.from_user) return resume_in_trap_from_user(frame, context);
     host::in_trap = true;
     kernel_trap(frame);
     host::in_trap = false;
-    if (frame.from_user) return resume_in_leave(context);
     cpu.interrupts_on = interrupts_on;
     context.uc_mcontext.gregs[REG_RIP] = greg_t(frame.rip);
 }

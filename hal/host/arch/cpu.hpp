@@ -34,6 +34,11 @@ void poll_interrupts();     // both, if interrupts are on
 
 }  // namespace host
 
+// Begins the block that per_cpu_set is given. The host has no entry code that would need more.
+struct PerCpuHeader {
+    std::uint8_t work_pending = 0;  // the kernel's: it wants to be asked before the CPU goes on in ring 3
+};
+
 inline CpuIndex cpu_index() { return host::this_cpu().index; }
 
 inline void* per_cpu() {
