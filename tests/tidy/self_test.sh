@@ -73,7 +73,7 @@ case $rule in
     expect catch 'home folder' docs/a.md 'see /ho''me/someone/exo'
     expect catch 'work folder' kernel/core/main.cpp '// in /wo''rk/main'
     expect catch 'address' docs/a.md 'http://10.0''.0.1/debian'
-    expect catch 'port' docs/a.md 'https://mirror.example'':8080/debian'
+    expect catch 'port' docs/a.md 'https:''//mirror.example:8080/debian'
     expect catch 'registry' docs/a.md 'apt.pkg'.'dev'
     ;;
   dead-sources)
