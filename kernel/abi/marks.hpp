@@ -29,18 +29,21 @@ static_assert(sizeof(MarkNote) == 12);
 }  // namespace exo::abi
 
 // `name` is a bare identifier. The numeric constants repeat mark_note_type and MarkKind for the assembler.
-#define EXO_MARK_IMPL(name, kind, clobber)                     \
-    asm volatile(                                              \
-        "990:\n\t"                                             \
-        ".pushsection .note.exo.marks,\"\",@note\n\t"          \
-        ".balign 4\n\t"                                        \
-        ".4byte 4, 992f-991f, 0x4d524b31\n\t"                  \
-        ".asciz \"exo\"\n\t"                                   \
-        "991: .8byte 990b\n\t"                                 \
-        ".4byte " #kind "\n\t"                                 \
-        ".asciz \"" #name "\"\n\t"                             \
-        "992: .balign 4\n\t"                                   \
-        ".popsection" ::: clobber)
+#define EXO_MARK_IMPL(name, kind, clobber)            \
+    asm volatile(                                     \
+        "990:\n\t"                                    \
+        ".pushsection .note.exo.marks,\"\",@note\n\t" \
+        ".balign 4\n\t"                               \
+        ".4byte 4, 992f-991f, 0x4d524b31\n\t"         \
+        ".asciz \"exo\"\n\t"                          \
+        "991: .8byte 990b\n\t"                        \
+        ".4byte " #kind                               \
+        "\n\t"                                        \
+        ".asciz \"" #name                             \
+        "\"\n\t"                                      \
+        "992: .balign 4\n\t"                          \
+        ".popsection" ::                              \
+            : clobber)
 #define EXO_MARK(name) EXO_MARK_IMPL(name, 0, "cc")
 #define EXO_MARK_BEGIN(name) EXO_MARK_IMPL(name, 1, "cc")
 #define EXO_MARK_END(name) EXO_MARK_IMPL(name, 2, "cc")

@@ -15,7 +15,8 @@
 namespace exo::abi {
 
 inline constexpr std::uint32_t ring_slot_bytes = 64;
-inline constexpr std::uint32_t ring_slots_limit = 1024;  // 64 KiB of slots: the largest block a ring asks for is 128 KiB
+inline constexpr std::uint32_t ring_slots_limit =
+    1024;  // 64 KiB of slots: the largest block a ring asks for is 128 KiB
 
 struct alignas(64) RingSlot {
     std::uint64_t words[8];

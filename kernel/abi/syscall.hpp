@@ -10,21 +10,22 @@
 namespace exo::abi {
 
 enum class Syscall : std::uint64_t {
-    identity = 0,      // () -> process id
-    console_write,     // (const char* text, bytes) -> bytes written; at most console_write_limit a call
-    yield,             // () -> 0; lets another runnable thread of this or a higher priority run
-    exit,              // (status) -> never returns; the process ends with its last thread
-    spawn,             // (const char* name, name_bytes, const Handle* grants, count, argument) -> process handle
-    ring_create,       // (slots: power of two, 1..ring_slots_limit) -> ring handle with both ends
-    ring_map,          // (ring, RingEnd, RingMapping* out) -> 0; maps this end's pages into the caller
-    endpoint_create,   // () -> endpoint handle
-    call,              // (endpoint, m0, m1, m2, m3 (r8), deadline_ns (r9)) -> 0 and the reply in rsi, rdx, r10, r8
-    reply_and_wait,    // (endpoint, m0, m1, m2, m3 (r8), deadline_ns (r9)) -> caller's badge and its message
-    wait,              // (object: ring, process or no_handle, deadline_ns) -> WaitReason
-    wake,              // (ring) -> number of threads woken; wakes who waits on the ring's other end
-    duplicate,         // (handle, rights) -> handle with rights that are a subset of the original's
-    close,             // (handle) -> 0
-    now,               // () -> nanoseconds since boot
+    identity = 0,     // () -> process id
+    console_write,    // (const char* text, bytes) -> bytes written; at most console_write_limit a call
+    yield,            // () -> 0; lets another runnable thread of this or a higher priority run
+    exit,             // (status) -> never returns; the process ends with its last thread
+    spawn,            // (const char* name, name_bytes, const Handle* grants, count, argument) -> process handle
+    ring_create,      // (slots: power of two, 1..ring_slots_limit) -> ring handle with both ends
+    ring_map,         // (ring, RingEnd, RingMapping* out) -> 0; maps this end's pages into the caller
+    endpoint_create,  // () -> endpoint handle
+    call,             // (endpoint, m0, m1, m2, m3 (r8), deadline_ns (r9)) -> 0 and the reply in rsi, rdx, r10, r8
+    reply_and_wait,   // (endpoint, m0, m1, m2, m3 (r8), deadline_ns (r9)) -> caller's badge and its message
+    wait,             // (object: ring, process or no_handle, deadline_ns) -> WaitReason; a process that ended: dead
+    wake,             // (ring) -> number of threads woken; wakes who waits on the ring's other end
+    duplicate,        // (handle, rights) -> handle with rights that are a subset of the original's
+    close,            // (handle) -> 0
+    now,              // () -> nanoseconds since boot
+    process_status,   // (process) -> status_running, or the exit status's low 32 bits, with status_killed if it was
     count
 };
 
@@ -56,6 +57,9 @@ enum Rights : std::uint32_t {
     right_duplicate = 1u << 5,  // may be duplicated and granted to a child
     right_all = (1u << 6) - 1,
 };
+
+inline constexpr std::int64_t status_running = std::int64_t{1} << 33;
+inline constexpr std::int64_t status_killed = std::int64_t{1} << 32;
 
 inline constexpr std::uint64_t no_deadline = ~std::uint64_t{0};
 inline constexpr std::uint64_t console_write_limit = 4096;  // bytes a call

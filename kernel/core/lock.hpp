@@ -3,8 +3,8 @@
 // inversion stops at its first occurrence and not when two CPUs meet. A lock is held with interrupts masked, never
 // across a switch, a user copy or a flush.
 #pragma once
-#include <core/assert.hpp>
 #include <atomic>
+#include <core/assert.hpp>
 #include <hal/cpu.hpp>
 #include <hal/irq.hpp>
 

@@ -87,7 +87,7 @@ static_assert(requires(UserFrame f, const UserFrame c) {
     f.set_result(std::int64_t{});
     f.set_message(0u, std::uint64_t{});
 });
-static_assert(requires(std::uintptr_t& fp, std::uintptr_t& ra) {
+static_assert(requires(std::uintptr_t & fp, std::uintptr_t& ra) {
     { FramePointerWalk::next(fp, ra) } -> std::same_as<bool>;
 });
 

@@ -61,8 +61,7 @@ class [[nodiscard]] PendingFlush {
   public:
     PendingFlush() = default;
     PendingFlush(VirtAddr page, PhysAddr frame) : page_(page), frame_(frame) {}
-    PendingFlush(PendingFlush&& other) noexcept
-        : page_(other.page_), frame_(std::exchange(other.frame_, no_frame)) {}
+    PendingFlush(PendingFlush&& other) noexcept : page_(other.page_), frame_(std::exchange(other.frame_, no_frame)) {}
     PendingFlush& operator=(PendingFlush&&) = delete;
     ~PendingFlush() {
         if (!empty()) __builtin_trap();

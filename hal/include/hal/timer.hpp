@@ -8,5 +8,5 @@
 //                                   earlier deadline. Interrupts off.
 //   void timer_disarm()             Interrupts off. One that is already pending may still arrive.
 #pragma once
-#include <cstdint>
 #include <arch/timer.hpp>
+#include <cstdint>

@@ -18,14 +18,14 @@ enum class TrapKind : std::uint8_t { fault, page_fault, breakpoint, double_fault
 
 struct TrapInfo {
     TrapKind kind;
-    std::string_view name;   // "#PF page fault"; lives for ever
+    std::string_view name;  // "#PF page fault"; lives for ever
     bool from_user;
     std::uint64_t error_code;
-    std::uint64_t instruction;    // address of the instruction concerned
+    std::uint64_t instruction;  // address of the instruction concerned
     std::uint64_t frame_pointer;
     std::uint64_t stack_pointer;
-    VirtAddr fault_address;       // page faults only
-    Access attempted;             // page faults only: read, write or execute
+    VirtAddr fault_address;  // page faults only
+    Access attempted;        // page faults only: read, write or execute
 };
 
 }  // namespace hal

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include <core/archive.hpp>
+#include <core/elf_loader.hpp>
+#include <core/process.hpp>
+#include <hal/user.hpp>
+#include <lib/sizes.hpp>
+#include <mem/slab.hpp>
+#include <sched/scheduler.hpp>
+#include <syscall/table.hpp>
+
+namespace exo {
+
+namespace {
+
+constinit ObjectCache<Process> process_cache{"process"};
+constinit std::uint32_t next_process_id = 1;
+
+constexpr std::uint64_t user_stack_pages = 4;
+
+}  // namespace
+
+Result<Ref<Process>> Process::spawn(std::string_view program, std::span<const Grant> grants, std::uint64_t argument) {
+    if (program.empty() || program.size() > abi::program_name_limit) return Error::not_found;
+    Ref<Process> process = Ref<Process>::adopt(*EXO_TRY(process_cache.make(next_process_id++)));
+    EXO_TRY(process->prepare(program, grants, argument));
+    return process;
+}
+
+Result<> Process::prepare(std::string_view program, std::span<const Grant> grants, std::uint64_t argument) {
+    name_bytes_ = static_cast<std::uint8_t>(program.size());
+    __builtin_memcpy(name_, program.data(), program.size());
+    argument_ = argument;
+    syscalls_ = native_syscalls();
+    space_ = EXO_TRY(AddressSpace::create());
+    EXO_TRY(handles_.init());
+    EXO_TRY(load(program));
+    for (const Grant& grant : grants) EXO_TRY(handles_.insert(*grant.object, grant.rights));
+    EXO_TRY(thread_create(name(), priority_user, first_entry, this, this));
+    return {};
+}
+
+Result<> Process::load(std::string_view program) {
+    Ref<VmObject> stack = EXO_TRY(VmObject::make_paged(user_stack_pages, quota_));
+    const hal::VirtAddr bottom =
+        EXO_TRY(space_->map(*stack, 0, user_stack_pages, hal::Access::read | hal::Access::write | hal::Access::user));
+    stack_top_ = bottom + user_stack_pages * page_bytes;
+    if (const hal::LinkedEntry linked = hal::linked_program(program)) {
+        entry_ = hal::VirtAddr(reinterpret_cast<std::uint64_t>(linked));
+        return {};
+    }
+    const std::span<const std::byte> file = EXO_TRY(archive_find(program));
+    entry_ = EXO_TRY(load_elf(file, *space_, quota_));
+    return {};
+}
+
+// On the new thread's kernel stack: on to ring 3.
+void Process::first_entry(void* self) {
+    auto& process = *static_cast<Process*>(self);
+    hal::irq_disable();
+    hal::enter_user(process.entry_, process.stack_top_, process.argument_);
+}
+
+Process::~Process() {
+    handles_.close_all();
+    if (space_ != nullptr) AddressSpace::destroy(space_);
+}
+
+void Process::destroy(Process& process) { process_cache.destroy(process); }
+
+void Process::exit_current(std::int64_t status, bool killed) {
+    Thread& self = *this_cpu().current;
+    Process& process = *self.process;
+    process.exit_status_ = status;
+    process.killed_ = killed;
+    process.ended_ = true;
+    process.preemptions = self.preemptions;
+    process.handles_.close_all();
+    wake_all(process.end_queue_, WaitReason::dead);
+    thread_exit();
+}
+
+}  // namespace exo

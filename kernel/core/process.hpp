@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// A process: an address space, a handle table, a quota, a system-call table and (for now) one thread. It ends when its
+// thread exits or is killed; the object stays as long as somebody holds a handle to it.
+#pragma once
+#include <cap/handle_table.hpp>
+#include <mem/address_space.hpp>
+#include <mem/vm_object.hpp>
+#include <sched/thread.hpp>
+#include <span>
+
+namespace exo {
+
+struct SyscallEntry;
+
+struct Grant {
+    Object* object;
+    std::uint32_t rights;
+};
+
+class Process : public Object {
+  public:
+    static constexpr ObjectType object_type = ObjectType::process;
+    static constexpr std::uint64_t quota_pages = 4096;  // 16 MiB of memory objects
+
+    // Loads a program of the archive (the host: a linked-in one) and makes its thread runnable. The grants become the
+    // child's handles 0, 1, ... May allocate. not_found, no_memory, bad_argument (a damaged program file).
+    static Result<Ref<Process>> spawn(std::string_view program, std::span<const Grant>, std::uint64_t argument);
+    static void destroy(Process&);
+    explicit Process(std::uint32_t id) : Object(object_type), id_(id) {}
+    ~Process();
+
+    std::uint32_t id() const { return id_; }
+    std::string_view name() const { return {name_, name_bytes_}; }
+    AddressSpace& space() { return *space_; }
+    HandleTable& handles() { return handles_; }
+    Quota& quota() { return quota_; }
+    const SyscallEntry* syscalls() const { return syscalls_; }
+    bool ended() const { return ended_; }
+    bool killed() const { return killed_; }
+    std::int64_t exit_status() const { return exit_status_; }
+    WaitQueue& end_queue() { return end_queue_; }
+    std::uint64_t unknown_calls = 0;
+    std::uint64_t preemptions = 0;  // of its thread, known when it has ended
+
+    // The calling thread's process ends: handles are closed, waiters told. Interrupts masked.
+    [[noreturn]] static void exit_current(std::int64_t status, bool killed);
+
+  private:
+    Result<> prepare(std::string_view program, std::span<const Grant>, std::uint64_t argument);
+    Result<> load(std::string_view program);
+    static void first_entry(void* self);
+
+    const std::uint32_t id_;
+    char name_[abi::program_name_limit] = {};
+    std::uint8_t name_bytes_ = 0;
+    bool ended_ = false;
+    bool killed_ = false;
+    std::int64_t exit_status_ = 0;
+    hal::VirtAddr entry_;
+    hal::VirtAddr stack_top_;
+    std::uint64_t argument_ = 0;
+    Quota quota_{quota_pages};
+    AddressSpace* space_ = nullptr;
+    HandleTable handles_;
+    const SyscallEntry* syscalls_ = nullptr;
+    WaitQueue end_queue_;
+};
+
+}  // namespace exo

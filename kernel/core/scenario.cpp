@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#include <core/log.hpp>
+#include <core/scenario.hpp>
+#include <core/tour.hpp>
+#include <hal/power.hpp>
+#include <hal/upcalls.hpp>
+#include <sched/thread.hpp>
+
+// The contract suite's entry, in images that are linked with it: 0 if every case passed.
+extern "C" [[gnu::weak]] int exo_contract_main(void (*print)(std::string_view));
+
+namespace exo {
+
+namespace {
+
+void tour_thread(void*) { hal::power_off(tour_run() ? hal::PowerOff::success : hal::PowerOff::failure); }
+
+void contract_thread(void*) {
+    if (exo_contract_main == nullptr) {
+        log("scenario=contract: this image does not carry the contract suite; run exo-contract.elf\n");
+        hal::power_off(hal::PowerOff::failure);
+    }
+    const int failed = exo_contract_main(console_text);
+    hal::power_off(failed == 0 ? hal::PowerOff::success : hal::PowerOff::failure);
+}
+
+void idle_thread(void*) { log("scenario=idle: nothing to do\n"); }
+
+void panic_thread(void*) { EXO_ASSERT(!"scenario=panic"); }
+
+void unknown_thread(void*) {
+    log("no such scenario; there are tour, contract, idle, panic\n");
+    hal::power_off(hal::PowerOff::failure);
+}
+
+struct Scenario {
+    std::string_view name;
+    void (*main)(void*);
+};
+constexpr Scenario scenarios[] = {
+    {"tour", tour_thread}, {"contract", contract_thread}, {"idle", idle_thread}, {"panic", panic_thread}};
+
+}  // namespace
+
+std::string_view option(std::string_view command_line, std::string_view key, std::string_view otherwise) {
+    while (!command_line.empty()) {
+        const std::size_t blank = command_line.find(' ');
+        const std::string_view word = command_line.substr(0, blank);
+        command_line = blank == std::string_view::npos ? std::string_view() : command_line.substr(blank + 1);
+        if (word.size() > key.size() && word.starts_with(key) && word[key.size()] == '=')
+            return word.substr(key.size() + 1);
+    }
+    return otherwise;
+}
+
+Result<> scenario_start(std::string_view command_line) {
+    const std::string_view wanted = option(command_line, "scenario", "tour");
+    void (*main)(void*) = unknown_thread;
+    for (const Scenario& scenario : scenarios)
+        if (scenario.name == wanted) main = scenario.main;
+    EXO_TRY(thread_create("scenario", priority_kernel, main, nullptr));
+    return {};
+}
+
+}  // namespace exo

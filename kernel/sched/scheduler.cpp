@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+#include <core/process.hpp>
+#include <hal/timer.hpp>
+#include <hal/user.hpp>
+#include <sched/reaper.hpp>
+#include <sched/scheduler.hpp>
+
+namespace exo {
+
+namespace {
+
+// The timer fires at the earliest deadline, or at the end of the slice while somebody waits for the CPU. It is only
+// ever moved forward in time here: one that fires early finds nothing due and is set again, which costs less than
+// reprogramming it on every switch.
+void arm_timer(PerCpu& cpu) {
+    const Thread* first = cpu.deadlines.minimum();
+    std::uint64_t wanted_ns = first == nullptr ? no_deadline : first->deadline_ns;
+    if (cpu.tick_ns < wanted_ns) wanted_ns = cpu.tick_ns;
+    if (wanted_ns >= cpu.armed_ns) return;
+    cpu.armed_ns = wanted_ns;
+    hal::timer_arm(wanted_ns);
+}
+
+void start_slice_clock(PerCpu& cpu) {
+    if (cpu.tick_ns != no_deadline || cpu.run_queue.empty()) return;
+    cpu.tick_ns = hal::now_ns() + slice_ns;
+    cpu.tick_switches = cpu.switches;
+    arm_timer(cpu);
+}
+
+// In the thread that was switched to: what its predecessor could not do for itself.
+void after_switch() {
+    PerCpu& cpu = this_cpu();
+    if (cpu.just_died != nullptr) reaper_add(*std::exchange(cpu.just_died, nullptr));
+}
+
+void switch_to(PerCpu& cpu, Thread& next) {
+    Thread& previous = *cpu.current;
+    EXO_DEBUG_ASSERT(!hal::irq_enabled());
+    if (&next == &previous) {
+        next.state = ThreadState::running;
+        return;
+    }
+    ++cpu.switches;
+    cpu.current = &next;
+    next.state = ThreadState::running;
+    if (next.process != nullptr) {
+        if (previous.process != next.process) next.process->space().activate();
+        hal::set_user_return_stack(next.stack.data() + next.stack.size());
+        start_slice_clock(cpu);
+    }
+    hal::context_switch(previous.context, next.context);
+    after_switch();
+}
+
+// Where a new thread begins: interrupts are off, as after every switch.
+void thread_main(void* self) {
+    after_switch();
+    auto& thread = *static_cast<Thread*>(self);
+    hal::irq_enable();
+    thread.entry(thread.argument);
+    thread_exit();
+}
+
+constinit std::uint32_t next_thread_id = 1;
+
+}  // namespace
+
+void scheduler_init() {
+    PerCpu& cpu = this_cpu();
+    cpu.idle.name = "idle";
+    cpu.idle.priority = priority_idle;
+    cpu.idle.state = ThreadState::running;
+    cpu.current = &cpu.idle;
+}
+
+void thread_prepare(Thread& thread) {
+    thread.id = next_thread_id++;
+    thread.context = hal::context_make(thread.stack, thread_main, &thread);
+}
+
+void make_runnable(Thread& thread) {
+    PerCpu& cpu = this_cpu();
+    EXO_DEBUG_ASSERT(thread.waiter_count == 0);
+    thread.state = ThreadState::runnable;
+    cpu.run_queue.push_back(thread);
+    if (thread.priority > cpu.current->priority) cpu.header.work_pending = 1;
+    else if (cpu.current->process != nullptr) start_slice_clock(cpu);
+}
+
+void yield() {
+    PerCpu& cpu = this_cpu();
+    Thread& self = *cpu.current;
+    if (!cpu.run_queue.has_at_least(self.priority)) return;
+    self.state = ThreadState::runnable;
+    if (&self != &cpu.idle) cpu.run_queue.push_back(self);
+    reschedule();
+}
+
+void reschedule() {
+    PerCpu& cpu = this_cpu();
+    cpu.header.work_pending = 0;
+    Thread* next = cpu.run_queue.pop_most_urgent();
+    switch_to(cpu, next == nullptr ? cpu.idle : *next);
+}
+
+void run_directly(Thread& next) { switch_to(this_cpu(), next); }
+
+void preempt_if_needed() {
+    PerCpu& cpu = this_cpu();
+    if (cpu.header.work_pending == 0) return;
+    cpu.header.work_pending = 0;
+    if (!cpu.run_queue.has_at_least(cpu.current->priority)) return;
+    ++cpu.current->preemptions;
+    yield();
+}
+
+void timer_expired() {
+    PerCpu& cpu = this_cpu();
+    cpu.armed_ns = no_deadline;
+    const std::uint64_t now = hal::now_ns();
+    for (Thread* due = cpu.deadlines.minimum(); due != nullptr && due->deadline_ns <= now;
+         due = cpu.deadlines.minimum()) {
+        for (unsigned i = 0; i < due->waiter_count; ++i) due->waiters[i].queue->remove(due->waiters[i]);
+        due->waiter_count = 0;
+        due->wait_reason = WaitReason::timeout;
+        deadline_remove(*due);
+        make_runnable(*due);
+    }
+    if (cpu.tick_ns <= now) {
+        const bool same_thread_all_the_time = cpu.switches == cpu.tick_switches;
+        if (same_thread_all_the_time && cpu.run_queue.has_at_least(cpu.current->priority)) cpu.header.work_pending = 1;
+        cpu.tick_ns = no_deadline;
+        start_slice_clock(cpu);
+    }
+    arm_timer(cpu);
+}
+
+void deadline_add(Thread& thread) {
+    PerCpu& cpu = this_cpu();
+    cpu.deadlines.insert(thread);
+    arm_timer(cpu);
+}
+
+void deadline_remove(Thread& thread) {
+    if (thread.deadline_node.linked) this_cpu().deadlines.remove(thread);
+    thread.deadline_ns = no_deadline;
+}
+
+[[noreturn]] void thread_exit() {
+    hal::irq_disable();
+    PerCpu& cpu = this_cpu();
+    Thread& self = *cpu.current;
+    wake_all(self.reply_to, WaitReason::dead);
+    self.state = ThreadState::dead;
+    cpu.just_died = &self;
+    reschedule();
+    EXO_ASSERT(!"a dead thread was scheduled");
+    __builtin_unreachable();
+}
+
+[[noreturn]] void idle_loop() {
+    hal::irq_disable();
+    for (;;) {
+        if (!this_cpu().run_queue.empty()) reschedule();
+        else hal::halt_until_interrupt();
+    }
+}
+
+}  // namespace exo

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// Making and unmaking threads: the object from a slab, the stack from the buddy with a guard page below.
+#include <core/process.hpp>
+#include <hal/context.hpp>
+#include <lib/sizes.hpp>
+#include <mem/frames.hpp>
+#include <mem/slab.hpp>
+#include <sched/reaper.hpp>
+#include <sched/scheduler.hpp>
+#include <sched/thread_internal.hpp>
+
+namespace exo {
+
+namespace {
+
+constexpr std::size_t stack_pages = hal::kernel_stack_bytes / page_bytes;
+constexpr unsigned stack_order = order_for_pages(stack_pages);
+
+constinit ObjectCache<Thread> thread_cache{"thread"};
+constinit List<Thread, &Thread::run_node> dead_threads;
+constinit WaitQueue reaper_work;
+constinit WaitQueue reaper_idle;
+constinit std::uint32_t unreaped = 0;
+
+void free_thread(Thread& thread) {
+    hal::context_release(thread.context);
+    hal::unmap_kernel_stack(thread.stack, thread.stack_block, stack_pages);
+    frames_free(thread.stack_block, stack_order);
+    if (thread.process != nullptr) thread.process->unref();
+    thread_cache.destroy(thread);
+}
+
+void reaper_main(void*) {
+    hal::irq_disable();
+    for (;;) {
+        while (Thread* thread = dead_threads.pop_front()) {
+            free_thread(*thread);
+            --unreaped;
+        }
+        wake_all(reaper_idle);
+        wait_on(reaper_work);
+    }
+}
+
+Result<> give_stack(Thread& thread) {
+    thread.stack_block = EXO_TRY(frames_allocate(stack_order));
+    thread.stack = hal::map_kernel_stack(thread.stack_block, stack_pages, table_frames());
+    if (!thread.stack.empty()) return {};
+    frames_free(thread.stack_block, stack_order);
+    return Error::no_memory;
+}
+
+}  // namespace
+
+Result<Thread*> thread_create(std::string_view name, Priority priority, void (*entry)(void*), void* argument,
+                              Process* process) {
+    Thread* thread = EXO_TRY(thread_cache.make());
+    if (Result<> stack = give_stack(*thread); !stack.ok()) {
+        thread_cache.destroy(*thread);
+        return stack.error();
+    }
+    thread->name = name;
+    thread->priority = priority;
+    thread->entry = entry;
+    thread->argument = argument;
+    thread->process = process;
+    if (process != nullptr) process->ref();
+    thread_prepare(*thread);
+    hal::IrqGuard masked;
+    make_runnable(*thread);
+    return thread;
+}
+
+Result<> reaper_init() {
+    EXO_TRY(thread_create("reaper", priority_reaper, reaper_main, nullptr));
+    return {};
+}
+
+void reaper_add(Thread& thread) {
+    dead_threads.push_back(thread);
+    ++unreaped;
+    wake_one(reaper_work);
+}
+
+void reaper_settle() {
+    hal::IrqGuard masked;
+    while (unreaped != 0) wait_on(reaper_idle);
+}
+
+}  // namespace exo
