@@ -13,7 +13,11 @@ namespace sim {
 struct MarkSummary {
     std::string name;
     std::uint64_t count = 0;  // begin/end pairs completed, or hits of a point mark
-    struct Spread { std::uint64_t min = 0, median = 0, p99 = 0, total = 0; } cycles, instructions;
+    // Of the pairs; of a point mark's intervals between hits. min and total are exact; median and p99 too up to 4 Mi
+    // samples, beyond which they are of every second, then fourth, ... sample.
+    struct Spread {
+        std::uint64_t min = 0, median = 0, p99 = 0, total = 0;
+    } cycles, instructions;
     std::uint64_t first_index = 0;  // retired instructions at the first begin: tables are in this order
 };
 
@@ -40,7 +44,7 @@ std::unique_ptr<Profile> make_profile(const Image&);
 class TraceWriter;
 
 // The sink that a traced run uses: times each block, then profiles and stores it. model is required; profile and
-// writer may be null. A TraceError from the writer (full disk) is kept for take_error() and ends writing, not the run.
+// writer may be null. A full disk ends writing, not the run: the writer reports it at finish().
 std::unique_ptr<EventSink> make_pipeline(TimingModel& model, Profile* profile, TraceWriter* writer);
 
 }  // namespace sim

@@ -9,6 +9,7 @@
 #include <optional>
 #include <sim/events.hpp>
 #include <sim/timing/model.hpp>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -43,8 +44,9 @@ class TraceWriter {
     virtual void on_control(const Control&) = 0;
     virtual void on_transfer(const Transfer&, RetireTime) = 0;
     virtual void on_halt(const Halt&) = 0;
-    // Closes, syncs and renames to the final name. Throws TraceError (full disk: what was recorded up to then is kept
-    // readable under the final name where it fits, and the error says so). Returns bytes.
+    // Closes, syncs and renames to the final name; returns bytes. Throws TraceError when writing failed at some point
+    // (full disk): what was recorded up to then is kept readable under the final name if anything fitted, and the
+    // error says so. The functions above never throw for such a failure: they drop what comes after it.
     virtual std::uint64_t finish(const TraceInfo& at_end) = 0;
 };
 
@@ -63,7 +65,12 @@ struct TraceRecord {
 
 struct TraceVisitor {  // every member may be empty; a function that returns false ends the walk
     std::function<bool(const TraceRecord&)> instruction;
-    std::function<bool(const Transfer&, Cycle)> transfer;
+    // All retired instructions of a block at once, with the cycle before its first: what a profile or model wants.
+    // Comes before `instruction` for each of them.
+    std::function<bool(const Block&, std::span<const RetireTime>, Cycle)> block;
+    std::function<bool(const CodeBlock&)> code;  // before its first block, also when the walk starts later
+    std::function<bool(const Transfer&, RetireTime)> transfer_time;  // what the entry itself took; before `transfer`
+    std::function<bool(const Transfer&, Cycle)> transfer;            // cycle: after it
     std::function<bool(const Halt&, Cycle)> halt;
     std::function<bool(const Input&, Cycle)> input;
     std::function<bool(const Control&, Cycle)> control;
@@ -71,13 +78,16 @@ struct TraceVisitor {  // every member may be empty; a function that returns fal
 
 class TraceReader {
   public:
-    static std::unique_ptr<TraceReader> open(const std::filesystem::path&);  // throws TraceError if nothing is usable
+    // Reads and checks the whole file once. Throws TraceError if nothing is usable.
+    static std::unique_ptr<TraceReader> open(const std::filesystem::path&);
     virtual ~TraceReader() = default;
     virtual const TraceInfo& info() const = 0;
-    virtual const Image& image() const = 0;
+    // What is damaged or missing and where (chunk number, type, byte offset); empty if the file is whole.
+    virtual const std::string& damage() const = 0;
+    virtual const Image& image() const = 0;  // parsed at the first call; throws TraceError if damaged, ImageError
     virtual std::uint64_t file_bytes() const = 0;
-    // Walks from the chunk that holds `from` (an instruction index). Empty if all went well; else what is damaged and
-    // where, after everything before it was visited.
+    // Visits everything from instruction index `from` on, decoding only from the chunk that holds it. Empty if all
+    // went well or the visitor ended it; else what is damaged and where, after everything before it was visited.
     virtual std::optional<std::string> walk(InstructionIndex from, const TraceVisitor&) = 0;
 };
 

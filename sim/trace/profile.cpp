@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Functions and marks of a code block are looked up once, when it is first seen; a block without marks in one function
+// then costs a few additions.
+#include <algorithm>
+#include <map>
+#include <sim/trace/profile.hpp>
+#include <unordered_map>
+
+namespace sim {
+namespace {
+
+using exo::abi::MarkKind;
+
+std::uint32_t saturated(std::uint64_t value) { return static_cast<std::uint32_t>(std::min<std::uint64_t>(value, ~0u)); }
+
+// Samples of one quantity. Up to a limit all are kept; then every second, fourth, ... so that memory stays bounded.
+class Samples {
+  public:
+    void add(std::uint64_t value) {
+        min_ = std::min(min_, value);
+        total_ += value;
+        if (seen_++ % step_) return;
+        if (kept_.size() == limit) {
+            for (std::size_t i = 0; i < limit / 2; ++i) kept_[i] = kept_[2 * i];
+            kept_.resize(limit / 2);
+            step_ *= 2;
+            if ((seen_ - 1) % step_) return;
+        }
+        kept_.push_back(saturated(value));
+    }
+    MarkSummary::Spread spread() const {
+        if (kept_.empty()) return {};
+        std::vector<std::uint32_t> sorted = kept_;
+        std::ranges::sort(sorted);
+        std::size_t n = sorted.size();
+        return {min_, sorted[(n - 1) / 2], sorted[(n * 99 + 99) / 100 - 1], total_};  // nearest rank
+    }
+
+  private:
+    static constexpr std::size_t limit = 4 << 20;
+    std::vector<std::uint32_t> kept_;
+    std::uint64_t seen_ = 0, step_ = 1, min_ = ~0ull, total_ = 0;
+};
+
+struct Moment {
+    std::uint64_t instructions;
+    Cycle cycles;
+};
+
+struct MarkState {
+    std::string name;
+    std::uint64_t count = 0, first_index = 0;
+    bool seen = false;
+    std::vector<Moment> open;  // begins not yet ended, innermost last; for a point: its last hit
+    Samples cycles, instructions;
+};
+
+// More open begins than this are a scenario without ends: the oldest are forgotten.
+constexpr std::size_t max_open = 4096;
+
+struct Hit {
+    std::uint16_t instruction;
+    MarkKind kind;
+    std::uint32_t mark;
+};
+
+struct BlockProfile {
+    std::vector<Hit> hits;  // by instruction; at one address ends, then points, then begins
+    std::vector<std::pair<std::uint16_t, std::uint32_t>> functions;  // from this instruction on, which function
+};
+
+class ProfileImpl final : public Profile {
+  public:
+    explicit ProfileImpl(const Image& image) : image_(image) {
+        std::map<std::pair<std::string, bool>, std::uint32_t> numbers;
+        for (const Mark& mark : image.marks()) {
+            auto [it, fresh] = numbers.try_emplace({mark.name, mark.kind == MarkKind::point},
+                                                   static_cast<std::uint32_t>(marks_.size()));
+            if (fresh) marks_.emplace_back().name = mark.name;
+            at_[mark.address].push_back({0, mark.kind, it->second});
+        }
+        auto order = [](MarkKind kind) { return kind == MarkKind::end ? 0 : kind == MarkKind::point ? 1 : 2; };
+        for (auto& [address, hits] : at_)
+            std::ranges::stable_sort(hits, {}, [&](const Hit& hit) { return order(hit.kind); });
+    }
+
+    void on_code(const CodeBlock& code) override {
+        if (blocks_.size() <= code.id) blocks_.resize(std::size_t{code.id} + 1);
+        BlockProfile& block = blocks_[code.id];
+        block = {};
+        for (std::size_t i = 0; i < code.instructions.size(); ++i) {
+            std::uint64_t address = code.instructions[i].address;
+            auto number = static_cast<std::uint16_t>(i);
+            if (auto found = at_.find(address); found != at_.end())
+                for (Hit hit : found->second) {
+                    hit.instruction = number;
+                    block.hits.push_back(hit);
+                }
+            std::uint32_t function = function_of(address);
+            if (block.functions.empty() || block.functions.back().second != function)
+                block.functions.emplace_back(number, function);
+        }
+    }
+
+    void on_block(const Block& block, std::span<const RetireTime> times) override {
+        const BlockProfile& known = blocks_[block.code->id];
+        if (!known.hits.empty()) hit_marks(known, block, times);
+        if (known.functions.size() == 1) {
+            add(functions_[known.functions[0].second], times.first(block.count));
+        } else {
+            for (std::size_t k = 0; k < known.functions.size(); ++k) {
+                std::uint32_t from = std::max<std::uint32_t>(known.functions[k].first, block.first);
+                std::uint32_t to = block.first + block.count;
+                if (k + 1 < known.functions.size()) to = std::min<std::uint32_t>(to, known.functions[k + 1].first);
+                if (from < to) add(functions_[known.functions[k].second], times.subspan(from - block.first, to - from));
+            }
+        }
+    }
+
+    void on_transfer(const Transfer& transfer, RetireTime time) override {
+        FunctionSummary& function = functions_[function_of(transfer.target)];
+        for (FunctionSummary* sum : {&function, &total_}) {
+            sum->cycles += time.cycles;
+            sum->placeholder_cycles += time.placeholder_cycles;
+        }
+    }
+
+    std::vector<MarkSummary> marks() const override {
+        std::vector<MarkSummary> all;
+        for (const MarkState& mark : marks_)
+            if (mark.seen)
+                all.push_back(
+                    {mark.name, mark.count, mark.cycles.spread(), mark.instructions.spread(), mark.first_index});
+        std::ranges::stable_sort(all, {}, &MarkSummary::first_index);
+        return all;
+    }
+
+    std::vector<FunctionSummary> functions() const override {
+        std::vector<FunctionSummary> all;
+        for (FunctionSummary function : functions_) {
+            if (!function.instructions && !function.cycles) continue;
+            const std::string& name = function.address ? image_.locate(function.address).function : unknown_;
+            function.name = name.empty() ? unknown_ : name;
+            all.push_back(std::move(function));
+        }
+        std::ranges::sort(all, [](const auto& a, const auto& b) {
+            return a.cycles != b.cycles ? a.cycles > b.cycles : a.address < b.address;
+        });
+        return all;
+    }
+
+    std::uint64_t instructions() const override { return total_.instructions; }
+    Cycle cycles() const override { return total_.cycles; }
+    Cycle placeholder_cycles() const override { return total_.placeholder_cycles; }
+
+  private:
+    std::uint32_t function_of(std::uint64_t address) {
+        std::uint64_t start = image_.function_start(address);
+        auto [it, fresh] = function_numbers_.try_emplace(start, static_cast<std::uint32_t>(functions_.size()));
+        if (fresh) functions_.emplace_back().address = start;
+        return it->second;
+    }
+
+    void add(FunctionSummary& function, std::span<const RetireTime> times) {
+        std::uint64_t cycles = 0, placeholder = 0;
+        for (const RetireTime& time : times) {
+            cycles += time.cycles;
+            placeholder += time.placeholder_cycles;
+        }
+        for (FunctionSummary* sum : {&function, &total_}) {
+            sum->instructions += times.size();
+            sum->cycles += cycles;
+            sum->placeholder_cycles += placeholder;
+        }
+    }
+
+    // A mark is hit when its instruction is about to execute: after what retired before it. An instruction that
+    // faults does not retire; its mark counts when it is executed again.
+    void hit_marks(const BlockProfile& known, const Block& block, std::span<const RetireTime> times) {
+        Moment now{total_.instructions, total_.cycles};
+        std::uint32_t done = 0;
+        for (const Hit& hit : known.hits) {
+            if (hit.instruction < block.first) continue;
+            std::uint32_t offset = hit.instruction - block.first;
+            if (offset >= block.count) break;
+            for (; done < offset; ++done) now.cycles += times[done].cycles;
+            now.instructions = total_.instructions + offset;
+            apply(marks_[hit.mark], hit.kind, now, block.first_index + offset);
+        }
+    }
+
+    static void apply(MarkState& mark, MarkKind kind, Moment now, InstructionIndex index) {
+        if (kind != MarkKind::end && !mark.seen) {
+            mark.seen = true;
+            mark.first_index = index;
+        }
+        if (kind == MarkKind::begin) {
+            if (mark.open.size() == max_open) mark.open.erase(mark.open.begin(), mark.open.begin() + max_open / 2);
+            mark.open.push_back(now);
+            return;
+        }
+        if (kind == MarkKind::end && mark.open.empty()) return;
+        if (!mark.open.empty()) {
+            mark.cycles.add(now.cycles - mark.open.back().cycles);
+            mark.instructions.add(now.instructions - mark.open.back().instructions);
+            mark.open.pop_back();
+        }
+        if (kind == MarkKind::point) mark.open.push_back(now);
+        ++mark.count;
+    }
+
+    const Image& image_;
+    const std::string unknown_ = "(unknown)";
+    std::unordered_map<std::uint64_t, std::vector<Hit>> at_;  // by address
+    std::vector<MarkState> marks_;
+    std::vector<BlockProfile> blocks_;                                   // by code id
+    std::unordered_map<std::uint64_t, std::uint32_t> function_numbers_;  // by start
+    std::vector<FunctionSummary> functions_;
+    FunctionSummary total_;
+};
+
+}  // namespace
+
+std::unique_ptr<Profile> make_profile(const Image& image) { return std::make_unique<ProfileImpl>(image); }
+
+}  // namespace sim
