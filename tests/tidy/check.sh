@@ -78,18 +78,23 @@ rule_machine_names() {
     sed -E 's/^([^:]*:[0-9]+):(.*)/\1: names a machine or a registry:\2/' | cut -c1-200
 }
 
-# Every translation unit is named in a CMakeLists.txt of its folder or one above it, so that none is left unbuilt.
+# Every translation unit is named by CMake in its folder or one above it (with or without .cpp), so that none is left
+# unbuilt. First all that CMake files name, as folder and word; then each source looks for itself upwards.
 rule_dead_sources() {
-  local file folder found
-  tracked '^(kernel|hal|sim|devenv|bench|tests)/.*\.(cpp|S|c)$' | while IFS= read -r file; do
-    folder=$(dirname "$file") found=
-    while [ "$folder" != . ] && [ -z "$found" ]; do
-      [ -f "$folder/CMakeLists.txt" ] && sed 's/#.*//' "$folder/CMakeLists.txt" | tr ' \t()"' '\n' |
-        sed -E 's,^\$\{[A-Za-z_]+\}/,,' | grep -qxE "(.*/)?${file#"$folder/"}|$file|$(basename "${file%.*}")" && found=1
-      folder=$(dirname "$folder")
-    done
-    [ -n "$found" ] || printf '%s:1: no CMakeLists.txt names it\n' "$file"
-  done
+  local cmake
+  tracked '(^|/)(CMakeLists\.txt|[^/]*\.cmake)$' | while IFS= read -r cmake; do
+    sed 's/#.*//' "$cmake" | tr ' \t()";' '\n' | sed -nE "s,^(\\$\{[A-Za-z_]+\}/)?(.+)\$,name $(dirname "$cmake") \\2,p"
+  done | cat - <(tracked '^(kernel|hal|sim|devenv|bench|tests)/.*\.(cpp|S|c)$') | awk '
+    /^name / { part = $3; named[$2, part]; while (sub(/^[^\/]*\//, "", part)) named[$2, part]; next }
+    {
+      folder = $0; found = 0
+      stem = $0; sub(/.*\//, "", stem); sub(/\.[^.]*$/, "", stem)
+      while (!found && sub(/\/[^\/]*$/, "", folder)) {
+        own = substr($0, length(folder) + 2)
+        found = ((folder, own) in named) || ((folder, stem) in named)
+      }
+      if (!found) print $0 ":1: neither CMakeLists.txt nor a .cmake file names it"
+    }'
 }
 
 # Every header is included by somebody.

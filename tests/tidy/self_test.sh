@@ -15,7 +15,7 @@ clean_tree() {
   printf '%s\n' "$mit" '#include <immintrin.h>' >"$tree/hal/include/hal/cpu.hpp"
   printf '%s\n' "$mit" '#include <unistd.h>' >"$tree/hal/host/host.cpp"
   printf '%s\n' "$gpl" '#include <abi/marks.hpp>' '#include <zstd.h>' >"$tree/sim/trace/writer.cpp"
-  printf '%s\n' '# SPDX-License-Identifier: MIT' 'add_library(a core/main.cpp)' >"$tree/kernel/CMakeLists.txt"
+  printf '%s\n' '# SPDX-License-Identifier: MIT' 'add_library(a core/main.cpp)  # not idle.cpp' >"$tree/kernel/CMakeLists.txt"
   printf '%s\n' '# SPDX-License-Identifier: MIT' 'add_library(b host/host.cpp)' >"$tree/hal/CMakeLists.txt"
   printf '%s\n' '# SPDX-License-Identifier: MIT' 'add_library(c STATIC writer.cpp)' >"$tree/sim/trace/CMakeLists.txt"
 }
@@ -80,6 +80,7 @@ case $rule in
     expect pass 'named' kernel/core/main.cpp 'int x;'
     expect catch 'not named' kernel/core/forgotten.cpp 'int x;'
     expect catch 'assembly' hal/x86_64/entry.S 'nop'
+    expect catch 'named in a comment only' kernel/core/idle.cpp 'int x;'
     expect catch 'another folder has the name' sim/trace/main.cpp 'int x;'
     expect catch 'a longer name is named' kernel/core/in.cpp 'int x;'
     ;;
