@@ -6,5 +6,6 @@
 //                                   the device has taken them; never blocks or allocates. Any context; the caller
 //                                   serialises.
 #pragma once
-#include <arch/console.hpp>
 #include <string_view>
+
+#include <arch/console.hpp>

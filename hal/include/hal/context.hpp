@@ -22,6 +22,7 @@
 //   void unmap_kernel_stack(std::span<std::byte>, PhysAddr block, std::size_t pages)
 //                                   The reverse; the block may be given back to the frame allocator afterwards.
 #pragma once
-#include <arch/context.hpp>
 #include <hal/mmu.hpp>
 #include <span>
+
+#include <arch/context.hpp>  // last: uses the above

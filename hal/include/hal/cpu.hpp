@@ -16,6 +16,7 @@
 //                                   system-call entry. Once a CPU, interrupts off, before anything can trap usefully.
 //   std::string_view cpu_features() Names of the optional features in use, for the boot banner; lives for ever.
 #pragma once
-#include <arch/cpu.hpp>
 #include <hal/types.hpp>
 #include <string_view>
+
+#include <arch/cpu.hpp>

@@ -8,5 +8,6 @@
 //                                   earlier deadline. Interrupts off.
 //   void timer_disarm()             Interrupts off. One that is already pending may still arrive.
 #pragma once
-#include <arch/timer.hpp>
 #include <cstdint>
+
+#include <arch/timer.hpp>

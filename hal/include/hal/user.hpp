@@ -20,6 +20,7 @@
 //   void set_user_return_stack(std::byte* top)   Where this CPU enters the kernel from ring 3 (TSS.RSP0 and the
 //                                   system-call stack): the running thread's kernel stack. Interrupts off.
 #pragma once
-#include <arch/user.hpp>
 #include <hal/mmu.hpp>
 #include <string_view>
+
+#include <arch/user.hpp>

@@ -8,5 +8,6 @@
 //                                         come back changed; deadline in argument 5.
 //   void user_relax()                     One turn of a spin in a program; on the host the point where it is preempted.
 #pragma once
-#include <arch/user_call.hpp>
 #include <cstdint>
+
+#include <arch/user_call.hpp>
