@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// SYSCALL (APM2 6.1.1): number and result in rax; rcx and r11 are destroyed, all else comes back or is in the result.
+// x86-64: the SYSCALL instruction with the register convention of abi/syscall.hpp.
 #pragma once
 #include <cstdint>
 
@@ -7,10 +7,10 @@ namespace hal {
 
 inline std::int64_t user_call(std::uint64_t number, std::uint64_t a0 = 0, std::uint64_t a1 = 0, std::uint64_t a2 = 0,
                               std::uint64_t a3 = 0, std::uint64_t a4 = 0, std::uint64_t a5 = 0) {
-    std::int64_t result;
     register std::uint64_t r10 asm("r10") = a3;
     register std::uint64_t r8 asm("r8") = a4;
     register std::uint64_t r9 asm("r9") = a5;
+    std::int64_t result;
     asm volatile("syscall"
                  : "=a"(result)
                  : "a"(number), "D"(a0), "S"(a1), "d"(a2), "r"(r10), "r"(r8), "r"(r9)
@@ -20,10 +20,10 @@ inline std::int64_t user_call(std::uint64_t number, std::uint64_t a0 = 0, std::u
 
 inline std::int64_t user_call_message(std::uint64_t number, std::uint64_t handle, std::uint64_t (&message)[4],
                                       std::uint64_t deadline_ns) {
-    std::int64_t result;
     register std::uint64_t r10 asm("r10") = message[2];
     register std::uint64_t r8 asm("r8") = message[3];
     register std::uint64_t r9 asm("r9") = deadline_ns;
+    std::int64_t result;
     asm volatile("syscall"
                  : "=a"(result), "+S"(message[0]), "+d"(message[1]), "+r"(r10), "+r"(r8)
                  : "a"(number), "D"(handle), "r"(r9)

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// What the files of this backend share and the kernel does not see.
+#pragma once
+#include <arch/layout.h>
+#include <cstddef>
+#include <cstdint>
+#include <hal/types.hpp>
+#include <string_view>
+
+namespace hal::x86 {
+
+inline constexpr unsigned cpus_max = 1;  // other CPUs are not started yet
+inline constexpr std::size_t interrupt_stack_pages = 4;
+inline constexpr std::size_t special_stack_pages = 2;  // each of #DF, NMI, #MC, #DB: enough to format a panic
+inline constexpr unsigned special_stacks = 4;
+
+// Stacks of the image: a guard page, left unmapped by mmu_init, below the usable pages.
+template <std::size_t Pages>
+struct alignas(HAL_PAGE_BYTES) GuardedStack {
+    std::byte guard[HAL_PAGE_BYTES];
+    std::byte usable[Pages * HAL_PAGE_BYTES];
+    std::byte* top() { return usable + sizeof usable; }
+    bool holds(std::uint64_t address) const {
+        return address - reinterpret_cast<std::uint64_t>(usable) < sizeof usable;
+    }
+};
+struct CpuStacks {
+    GuardedStack<special_stack_pages> special[special_stacks];  // by IST number - 1
+    GuardedStack<interrupt_stack_pages> interrupt;
+};
+extern CpuStacks cpu_stacks[cpus_max];
+
+// Optional features in use: what CPUID has, less what the command line's features=a,b,... leaves out.
+struct Features {
+    bool smep, smap, umip, pge, page_1g, rdrand;
+};
+extern constinit Features features;
+void features_init();  // reads CPUID and the command line; makes the SMAP sites STAC and CLAC. Text still writable.
+
+// Value of "name=value" on the command line; empty if absent.
+std::string_view boot_option(std::string_view name);
+std::uint64_t boot_seed();     // seed=N; 0 if absent
+std::uint64_t entry_cycles();  // time stamp at the image's first instruction
+extern std::uint64_t lapic_registers;  // virtual address of the local APIC page
+
+extern "C" {
+// Linker script.
+extern std::byte __boot_start[], __text_start[], __text_end[], __rodata_start[], __rodata_end[], __data_start[],
+    __bss_start[], __bss_end[], __ksyms_start[], __image_end[];
+extern std::byte boot_stack_guard[], boot_stack_top[];
+extern std::uint64_t early_direct[512];  // early tables: the direct map's 1 GiB entries
+extern std::byte trap_stubs[], syscall_entry[], iret_to_user[];
+}
+
+inline std::uint64_t address_of(const void* pointer) { return reinterpret_cast<std::uint64_t>(pointer); }
+inline PhysAddr image_phys(const void* pointer) { return PhysAddr(address_of(pointer) - HAL_KERNEL_BASE); }
+// The image's pages of physical memory, boot code included.
+inline PhysAddr image_start() { return PhysAddr(address_of(__boot_start)); }
+inline PhysAddr image_end() { return image_phys(__image_end); }
+
+}  // namespace hal::x86

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// The part of the Multiboot2 information structure that the kernel reads (Multiboot2 specification 2.0, 3.6).
+#pragma once
+#include <cstdint>
+
+namespace hal::multiboot2 {
+
+struct Information {
+    std::uint32_t total_bytes, reserved;  // tags follow, each aligned to 8
+};
+struct Tag {
+    std::uint32_t type, bytes;  // bytes: header included, padding not
+};
+inline constexpr std::uint32_t tag_end = 0, tag_command_line = 1, tag_memory_map = 6;
+
+struct MemoryMapTag {
+    Tag tag;
+    std::uint32_t entry_bytes, entry_version;  // entries follow
+};
+struct MemoryMapEntry {
+    std::uint64_t base, length;
+    std::uint32_t type, reserved;  // 1: RAM
+};
+static_assert(sizeof(Information) == 8 && sizeof(Tag) == 8 && sizeof(MemoryMapTag) == 16);
+static_assert(sizeof(MemoryMapEntry) == 24);
+
+}  // namespace hal::multiboot2

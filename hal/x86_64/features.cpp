@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// Which optional CPU features are used: what CPUID has, intersected with the command line's features=a,b,... so that
+// different CPUs can run the same path.
+#include <arch/asm.hpp>
+#include <arch/internal.hpp>
+#include <hal/cpu.hpp>
+
+namespace hal {
+namespace x86 {
+namespace {
+
+struct Named {
+    std::string_view name;
+    regs::CpuidBit bit;
+    bool Features::*used;
+};
+constexpr Named known[] = {
+    {"smep", regs::cpuid::smep, &Features::smep},          {"smap", regs::cpuid::smap, &Features::smap},
+    {"umip", regs::cpuid::umip, &Features::umip},          {"pge", regs::cpuid::pge, &Features::pge},
+    {"pdpe1gb", regs::cpuid::page_1g, &Features::page_1g}, {"rdrand", regs::cpuid::rdrand, &Features::rdrand},
+};
+
+constinit char banner[64]{};
+constinit std::size_t banner_length = 0;
+
+bool listed(std::string_view list, std::string_view name) {
+    while (!list.empty()) {
+        const auto comma = list.find(',');
+        if (list.substr(0, comma) == name) return true;
+        list = comma == list.npos ? std::string_view{} : list.substr(comma + 1);
+    }
+    return false;
+}
+
+// An entry of .smap_sites: three bytes of code that become STAC or CLAC.
+struct SmapSite {
+    std::uint8_t* code;
+    std::uint64_t allow;  // 1: STAC
+};
+extern "C" const SmapSite __smap_sites_start[], __smap_sites_end[];
+
+void patch_smap_sites() {
+    for (const SmapSite* site = __smap_sites_start; site != __smap_sites_end; ++site) {
+        site->code[0] = 0x0f;
+        site->code[1] = 0x01;
+        site->code[2] = site->allow ? 0xcb : 0xca;
+    }
+}
+
+}  // namespace
+
+void features_init() {
+    const std::string_view only = boot_option("features");
+    const bool all = only.data() == nullptr;
+    for (const Named& feature : known) {
+        const bool used = cpuid_has(feature.bit) && (all || listed(only, feature.name));
+        features.*feature.used = used;
+        if (!used) continue;
+        if (banner_length) banner[banner_length++] = ' ';
+        for (const char c : feature.name) banner[banner_length++] = c;
+    }
+    if (features.smap) patch_smap_sites();
+}
+
+}  // namespace x86
+
+std::string_view cpu_features() { return {x86::banner, x86::banner_length}; }
+
+}  // namespace hal
