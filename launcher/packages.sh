@@ -103,8 +103,13 @@ next_suite_source() {
     "s#^deb +((\[[^]]*\] +)?[^ ]+) +($(suite_names)) +(.* )?main( .*)?\$#list\ndeb \1 $NEXT_SUITE main#p" | head -n 2
 }
 
-# What the suite this machine runs may be called in its sources. Suites with a suffix (-updates, -security) don't count.
-suite_names() { ( . "$OS_RELEASE"; printf '%s|oldoldstable|oldstable|stable' "${VERSION_CODENAME:-none}" ) ; }
+# What the suite this machine runs may be called in its sources. Suites with a suffix (-updates, -security) don't count,
+# nor do other distributions: their mirrors know nothing of Debian's suites.
+suite_names() {
+  local ID='' VERSION_CODENAME=''
+  . "$OS_RELEASE"
+  [ "$ID" = debian ] && printf '%s|oldoldstable|oldstable|stable' "${VERSION_CODENAME:-none}" || printf 'none'
+}
 
 preferences_text() {
   printf '%s\n' "Explanation: Written by Exo-OS's ./exo-dev. $NEXT_SUITE is here for Unicorn >= 2.1.4 alone: at priority 1" \

@@ -101,7 +101,7 @@ case_apt_fails() {
   local fake='[[ $* == *exo-os-forky* ]] && { echo "E: Failed to fetch: Temporary failure resolving"; exit 100; }; exit 0'
   stand_in apt-get "$fake"
   launch sim; expect_status 4; expect_says 'could not be reached'; expect_says 'Next step'
-  [ -z "$(ls "$work/apt/preferences.d"; ls "$work/apt/sources.list.d" | grep exo)" ] || fail 'left package sources behind'
+  [ -z "$(ls "$work/apt/preferences.d"; cd "$work/apt/sources.list.d" && compgen -G "exo*")" ] || fail 'left package sources behind'
   stand_in apt-get '[[ $* == *" install "* ]] && { echo "E: Could not get lock /var/lib/dpkg/lock"; exit 100; }; exit 0'
   launch sim; expect_status 4; expect_says 'another program is installing packages'
   stand_in apt-get '[[ $* == *" install "* ]] && { echo "E: Unable to locate package llvm-22-dev"; exit 100; }; exit 0'
@@ -122,6 +122,18 @@ case_sources() {
   source_from 'deb http://third.example/tool stable tool\n' sources.list.d/tool.list
   [ -z "$output" ] || fail "took a third party's source: $output"
   launch sim; expect_status 4; expect_says "can't tell where forky is"
+  printf 'ID=ubuntu\nVERSION_CODENAME=noble\n' >"$work/os-release"
+  source_from 'Types: deb\nURIs: http://u.example/ubuntu\nSuites: noble\nComponents: main\n'
+  [ -z "$output" ] || fail "took another distribution's source: $output"
+}
+
+# On a terminal it asks once; script(1) is the terminal.
+case_asks() {
+  local terminal=(script -qec "PATH='$work/bin:$PATH' '$work/tree/exo-dev' sim" /dev/null)
+  output=$(printf 'n\n' | "${terminal[@]}" 2>&1); status=$?
+  expect_status 4; expect_says 'Install them now?'; expect_says 'nothing was changed'; expect_no_log '^apt-get'
+  output=$(printf 'y\n' | "${terminal[@]}" 2>&1); status=$?
+  expect_says 'packages installed in'; expect_log '^apt-get .* install '
 }
 
 # Without root: needs root itself to give it up, so it is skipped elsewhere.
