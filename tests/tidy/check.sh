@@ -40,7 +40,7 @@ rule_includes() {
     function allowed(file) {
       if (file ~ /^kernel\/abi\//) return "abi"
       if (file ~ /^kernel\/lib\//) return "abi|hal|lib|core/assert.hpp"
-      if (file ~ /^kernel\/user\//) return "abi|lib|user"
+      if (file ~ /^kernel\/user\//) return "abi|lib|hal|user|ipc/fusion_ring.hpp"
       if (file ~ /^kernel\//) return "abi|regs|hal|core|lib|mem|sched|ipc|cap|syscall|drivers|user"
       if (file ~ /^hal\/include\//) return "abi|regs|hal|arch"
       if (file ~ /^hal\/regs\//) return "regs"

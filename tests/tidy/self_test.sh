@@ -58,6 +58,7 @@ case $rule in
     expect catch 'sim to devenv' sim/trace/writer.cpp '#include <devenv/output.hpp>'
     expect pass 'lib may assert' kernel/lib/list.hpp '#include <core/assert.hpp>'
     expect catch 'lib to core' kernel/lib/list.hpp '#include <core/lock.hpp>'
+    expect catch 'a user program to the kernel' kernel/user/init.cpp '#include <core/process.hpp>'
     expect catch 'climbing' sim/trace/writer.cpp '#include "../../kernel/core/main.hpp"'
     expect pass 'foreign library' sim/trace/writer.cpp '#include <llvm-c/Disassembler.h>'
     ;;
