@@ -85,7 +85,7 @@ trap_stubs:
         .set number, 0
         .rept 256
         .balign HAL_STUB_BYTES
-        .if (number < 32) && ((0x60227d00 >> number) & 1) // 8, 10..14, 17, 21, 29, 30 push one
+        .if (number < 32) && ((0x60227d00 >> (number & 31)) & 1) // 8, 10..14, 17, 21, 29, 30 push one
         .else
         push    $0
         .endif
