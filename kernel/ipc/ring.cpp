@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <bit>
 #include <hal/irq.hpp>
 #include <ipc/ring.hpp>
+#include <lib/bits.hpp>
 #include <lib/sizes.hpp>
 #include <mem/slab.hpp>
 
@@ -22,7 +22,7 @@ constexpr std::uint32_t pages_of_slots(std::uint32_t slots) {
 }  // namespace
 
 Result<Ref<Ring>> Ring::create(std::uint64_t slots, Quota& quota) {
-    if (slots == 0 || slots > abi::ring_slots_limit || !std::has_single_bit(slots)) return Error::bad_argument;
+    if (slots == 0 || slots > abi::ring_slots_limit || !is_power_of_two(slots)) return Error::bad_argument;
     const auto count = static_cast<std::uint32_t>(slots);
     Ref<VmObject> pages = EXO_TRY(VmObject::make_contiguous(2 + pages_of_slots(count), quota));
     return Ref<Ring>::adopt(*EXO_TRY(ring_cache.make(std::move(pages), count)));

@@ -29,5 +29,10 @@ template <std::unsigned_integral T>
 constexpr unsigned highest_bit(T value) {
     return bit_width_of<T> - 1 - static_cast<unsigned>(std::countl_zero(value));
 }
+// Without a population count, which the baseline instruction set lacks.
+template <std::unsigned_integral T>
+constexpr bool is_power_of_two(T value) {
+    return value != 0 && (value & (value - 1)) == 0;
+}
 
 }  // namespace exo
