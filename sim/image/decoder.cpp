@@ -470,7 +470,7 @@ std::string LlvmDecoder::print(Syntax syntax, std::uint64_t next) {
 
 std::string LlvmDecoder::text(std::span<const std::uint8_t> bytes, std::uint64_t address, Syntax syntax) {
     const auto c = decode_llvm(bytes);
-    if (!c) return "(bad)";
+    if (!c || (c->lock && !decode(bytes, address))) return "(bad)";
     inst_.setFlags(0);
     std::string prefix = c->lock ? "lock " : "";
     if (c->string && c->repeat != 0) {

@@ -50,7 +50,6 @@ constexpr OpcodeInfo rules[] = {
     {.name = "IRET64", .flow = Flow::trap, .special = Special::iret, .implicit = Implicit::iret, .size = 8, .writes_flags = true},
     {.name = "INT", .flow = Flow::trap, .special = Special::int_n},
     {.name = "INT3", .flow = Flow::trap, .special = Special::int3},
-    {.name = "INT1", .flow = Flow::trap, .special = Special::int_n},
     {.name = "TRAP", .flow = Flow::trap, .special = Special::ud},
     {.name = "UD1*", .flow = Flow::trap, .special = Special::ud, .implicit = Implicit::none_used},
     {.name = "SYSCALL", .flow = Flow::trap, .special = Special::syscall, .writes = rcx | r11, .reads_flags = true, .writes_flags = true},
@@ -207,6 +206,8 @@ constexpr OpcodeInfo rules[] = {
     // Features that the engines do not have.
     {.name = "MOVDIR64B*", .special = Special::unsupported},
     {.name = "ENQCMD*", .special = Special::unsupported},
+    {.name = "AESDEC*KL", .special = Special::unsupported},
+    {.name = "AESENC*KL", .special = Special::unsupported},
     {.name = "PTWRITE*", .special = Special::unsupported},
     {.name = "WRSS*", .special = Special::unsupported},
     {.name = "WRUSS*", .special = Special::unsupported},
@@ -220,8 +221,9 @@ constexpr OpcodeInfo rules[] = {
 // clang-format on
 
 bool fits(std::string_view rule, std::string_view name) {
-    if (rule.ends_with('*')) return name.starts_with(rule.substr(0, rule.size() - 1));
-    return rule == name;
+    const auto star = rule.find('*');
+    if (star == std::string_view::npos) return rule == name;
+    return name.starts_with(rule.substr(0, star)) && name.substr(star).ends_with(rule.substr(star + 1));
 }
 
 }  // namespace

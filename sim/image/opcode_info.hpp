@@ -33,7 +33,7 @@ enum class Implicit : std::uint8_t {
 enum class Direction : std::uint8_t { from_llvm, load, store, rmw };
 
 struct OpcodeInfo {
-    std::string_view name;  // in the rules: LLVM's opcode name, or its start followed by '*'
+    std::string_view name;  // in the rules: LLVM's opcode name, where '*' stands for anything
     Flow flow = Flow::next;
     Special special = Special::plain;
     Implicit implicit = Implicit::none;

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Marks and functions, on one block of eight instructions that take 1, 2, 4 ... cycles.
+#include <gtest/gtest.h>
+
+#include "synthetic.hpp"
+
+namespace {
+
+using namespace sim;
+using exo::abi::MarkKind;
+using synthetic::kernel_base;
+
+class ProfileTest : public testing::Test {
+  protected:
+    ProfileTest() {
+        synthetic::CodeBuilder builder(0, kernel_base);
+        for (int i = 0; i < 8; ++i) builder.nop();
+        code_ = builder.take();
+        for (std::uint32_t i = 0; i < 8; ++i) times_[i] = {1u << i, i == 7 ? 100u : 0u};
+        image_.functions = {{kernel_base, "first"}, {kernel_base + 3, "second"}};
+    }
+    void mark(std::uint64_t offset, MarkKind kind, const char* name) {
+        image_.all_marks.push_back({kernel_base + offset, kind, name});
+    }
+    Profile& profile() {
+        if (!profile_) {
+            profile_ = make_profile(image_);
+            profile_->on_code(code_);
+        }
+        return *profile_;
+    }
+    void run(std::uint32_t first = 0, std::uint32_t count = 8) {
+        profile().on_block({0, &code_, first, count, index_, false, {}}, std::span(times_).subspan(first, count));
+        index_ += count;
+    }
+    MarkSummary only() {
+        auto all = profile().marks();
+        EXPECT_EQ(all.size(), 1u);
+        return all.empty() ? MarkSummary{} : all[0];
+    }
+
+    synthetic::FakeImage image_;
+    CodeBlock code_;
+    RetireTime times_[8];
+    std::unique_ptr<Profile> profile_;
+    InstructionIndex index_ = 0;
+};
+
+TEST_F(ProfileTest, AMarkHitsBeforeItsInstruction) {
+    mark(2, MarkKind::begin, "step");
+    mark(5, MarkKind::end, "step");
+    run();
+    EXPECT_EQ(only().count, 1u);
+    EXPECT_EQ(only().cycles.median, 4u + 8 + 16);
+    EXPECT_EQ(only().instructions.median, 3u);
+    EXPECT_EQ(only().first_index, 2u);
+}
+
+TEST_F(ProfileTest, SpreadIsExact) {
+    mark(0, MarkKind::begin, "step");
+    mark(1, MarkKind::end, "step");
+    for (std::uint32_t i = 1; i <= 200; ++i) {
+        times_[0].cycles = i;
+        run();
+    }
+    EXPECT_EQ(only().cycles.min, 1u);
+    EXPECT_EQ(only().cycles.median, 100u);
+    EXPECT_EQ(only().cycles.p99, 198u);
+    EXPECT_EQ(only().cycles.total, 201u * 100);
+    EXPECT_EQ(only().count, 200u);
+}
+
+TEST_F(ProfileTest, NestedBeginsMatchInnermostAndStrayEndsAreIgnored) {
+    mark(0, MarkKind::end, "step");
+    mark(1, MarkKind::begin, "step");
+    mark(2, MarkKind::begin, "step");
+    mark(3, MarkKind::end, "step");
+    mark(6, MarkKind::end, "step");
+    mark(7, MarkKind::end, "step");
+    run();
+    EXPECT_EQ(only().count, 2u);
+    EXPECT_EQ(only().cycles.min, 4u);
+    EXPECT_EQ(only().cycles.total, 4u + (2 + 4 + 8 + 16 + 32));
+}
+
+TEST_F(ProfileTest, AtOneAddressEndsComeBeforeBegins) {
+    mark(4, MarkKind::begin, "step");
+    mark(4, MarkKind::end, "step");
+    run();
+    run();
+    run();
+    EXPECT_EQ(only().count, 2u);
+    EXPECT_EQ(only().cycles.min, 255u);
+    EXPECT_EQ(only().instructions.median, 8u);
+}
+
+TEST_F(ProfileTest, AnInstructionThatFaultedHitsItsMarkOnlyWhenItRetires) {
+    mark(0, MarkKind::begin, "step");
+    mark(4, MarkKind::end, "step");
+    run(0, 4);
+    EXPECT_EQ(only().count, 0u);
+    profile().on_transfer({0, 4, TransferKind::exception, 14, true, 0, 0, kernel_base + 3, 0}, {1000, 1000});
+    run(4, 4);
+    EXPECT_EQ(only().count, 1u);
+    EXPECT_EQ(only().cycles.median, 1u + 2 + 4 + 8 + 1000);
+}
+
+TEST_F(ProfileTest, PointsCountAndMeasureTheirIntervals) {
+    mark(3, MarkKind::point, "tick");
+    for (int i = 0; i < 5; ++i) run();
+    EXPECT_EQ(only().count, 5u);
+    EXPECT_EQ(only().cycles.median, 255u);
+    EXPECT_EQ(only().cycles.total, 4u * 255);
+}
+
+TEST_F(ProfileTest, MarksNeverHitAreLeftOutAndOrderIsThatOfFirstHits) {
+    mark(5, MarkKind::begin, "later");
+    mark(1, MarkKind::begin, "sooner");
+    mark(100, MarkKind::begin, "never");
+    run();
+    auto all = profile().marks();
+    ASSERT_EQ(all.size(), 2u);
+    EXPECT_EQ(all[0].name, "sooner");
+    EXPECT_EQ(all[1].name, "later");
+}
+
+TEST_F(ProfileTest, FunctionsShareABlock) {
+    run();
+    run(2, 3);
+    profile().on_transfer({0, 11, TransferKind::interrupt, 32, false, 0, 0, kernel_base, 0}, {50, 40});
+    auto all = profile().functions();
+    ASSERT_EQ(all.size(), 2u);
+    EXPECT_EQ(all[0].name, "second");
+    EXPECT_EQ(all[0].instructions, 5u + 2);
+    EXPECT_EQ(all[0].cycles, 8u + 16 + 32 + 64 + 128 + 8 + 16);
+    EXPECT_EQ(all[0].placeholder_cycles, 100u);
+    EXPECT_EQ(all[1].name, "first");
+    EXPECT_EQ(all[1].instructions, 3u + 1);
+    EXPECT_EQ(all[1].cycles, 1u + 2 + 4 + 4 + 50);
+    EXPECT_EQ(profile().instructions(), 11u);
+    EXPECT_EQ(profile().cycles(), all[0].cycles + all[1].cycles);
+    EXPECT_EQ(profile().placeholder_cycles(), 140u);
+}
+
+TEST_F(ProfileTest, CodeWithoutSymbolsHasAName) {
+    image_.functions.clear();
+    run();
+    ASSERT_EQ(profile().functions().size(), 1u);
+    EXPECT_EQ(profile().functions()[0].name, "(unknown)");
+}
+
+}  // namespace

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The simple model against what a Zen 4 was measured to do, on blocks made by hand: steady-state cycles of a loop body.
+#include <gtest/gtest.h>
+
+#include <sim/timing/instruction_class.hpp>
+#include <sim/timing/model.hpp>
+#include <sim/timing/zen4_costs.hpp>
+
+#include "synthetic.hpp"
+
+namespace {
+
+using namespace sim;
+using synthetic::access;
+using synthetic::CodeBuilder;
+using synthetic::kernel_base;
+
+constexpr std::uint64_t data = 0xffff888000001000;
+
+class Run {
+  public:
+    Run() : model_(make_simple_model()) {}
+    void code(const CodeBlock& code) { model_->on_code(code); }
+
+    std::vector<RetireTime> once(const CodeBlock& code, std::span<const Access> accesses = {}, bool taken = false) {
+        auto count = static_cast<std::uint32_t>(code.instructions.size());
+        std::vector<RetireTime> times(count);
+        model_->run({0, &code, 0, count, index_, taken, accesses}, times);
+        index_ += count;
+        for (const RetireTime& time : times) sum_ += time.cycles, placeholder_ += time.placeholder_cycles;
+        return times;
+    }
+    // Cycles a repetition, times 100, after a warm-up.
+    std::uint64_t steady_hundredths(const CodeBlock& code, std::span<const Access> accesses = {}) {
+        model_->on_code(code);
+        for (int i = 0; i < 200; ++i) once(code, accesses);
+        Cycle before = model_->now();
+        for (int i = 0; i < 1000; ++i) once(code, accesses);
+        return (model_->now() - before) / 10;
+    }
+    TimingModel& model() { return *model_; }
+    Cycle sum() const { return sum_; }
+    Cycle placeholder() const { return placeholder_; }
+    void add(RetireTime time) { sum_ += time.cycles, placeholder_ += time.placeholder_cycles; }
+
+  private:
+    std::unique_ptr<TimingModel> model_;
+    InstructionIndex index_ = 0;
+    Cycle sum_ = 0, placeholder_ = 0;
+};
+
+InstructionClass class_of(std::initializer_list<std::uint8_t> bytes, bool locked = false) {
+    std::vector<std::uint8_t> all = bytes;
+    Instruction instruction{};
+    instruction.locked = locked;
+    return classify(all, instruction);
+}
+
+TEST(InstructionClass, IsToldFromBytes) {
+    using enum InstructionClass;
+    EXPECT_EQ(class_of({0x90}), nop);
+    EXPECT_EQ(class_of({0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00}), nop);
+    EXPECT_EQ(class_of({0x48, 0x89, 0xd8}), move);                     // mov rax, rbx
+    EXPECT_EQ(class_of({0x66, 0x89, 0xd8}), alu);                      // mov ax, bx
+    EXPECT_EQ(class_of({0x48, 0x8b, 0x07}), load_store);               // mov rax, [rdi]
+    EXPECT_EQ(class_of({0x31, 0xc0}), zero_idiom);                     // xor eax, eax
+    EXPECT_EQ(class_of({0x45, 0x31, 0xc0}), zero_idiom);               // xor r8d, r8d
+    EXPECT_EQ(class_of({0x44, 0x31, 0xc0}), alu);                      // xor eax, r8d
+    EXPECT_EQ(class_of({0x30, 0xc0}), alu);                            // xor al, al
+    EXPECT_EQ(class_of({0x48, 0x8d, 0x44, 0x18, 0x08}), lea_complex);  // lea rax, [rax+rbx+8]
+    EXPECT_EQ(class_of({0x48, 0x8d, 0x04, 0x18}), alu);                // lea rax, [rax+rbx]
+    EXPECT_EQ(class_of({0x48, 0x8d, 0x40, 0x08}), alu);                // lea rax, [rax+8]
+    EXPECT_EQ(class_of({0x48, 0xf7, 0xf1}), divide64);
+    EXPECT_EQ(class_of({0xf7, 0xf1}), divide32);
+    EXPECT_EQ(class_of({0x48, 0x0f, 0xaf, 0xc0}), multiply);
+    EXPECT_EQ(class_of({0xf0, 0x48, 0x01, 0x07}, true), locked_other);
+    EXPECT_EQ(class_of({0xf0, 0x48, 0x0f, 0xb1, 0x0f}, true), cmpxchg);
+    EXPECT_EQ(class_of({0xf0, 0x48, 0x0f, 0xc7, 0x0f}, true), cmpxchg16b);
+    EXPECT_EQ(class_of({0x48, 0x87, 0x07}), xchg_memory);
+    EXPECT_EQ(class_of({0x55}), stack);
+    EXPECT_EQ(class_of({0xc3}), control);
+    EXPECT_EQ(class_of({0xd9, 0xe8}), unknown);        // fld1
+    EXPECT_EQ(class_of({0xc5, 0xf8, 0x77}), unknown);  // vzeroupper
+    EXPECT_EQ(class_of({}), unknown);
+    EXPECT_EQ(class_of({0x66, 0x48}), unknown);
+}
+
+TEST(SimpleModel, DependentAddsTakeACycleEach) {
+    CodeBuilder b(0, kernel_base);
+    for (int i = 0; i < 8; ++i) b.add_rax_rax();
+    EXPECT_EQ(Run().steady_hundredths(b.take()), 800u);
+}
+
+TEST(SimpleModel, DispatchesSixAddsAndTwelveNopsACycle) {
+    CodeBuilder moves(0, kernel_base), nops(0, kernel_base);
+    for (int i = 0; i < 12; ++i) moves.add({0x48, 0x89, 0xd8}, synthetic::rbx, synthetic::rax);
+    for (int i = 0; i < 12; ++i) nops.nop();
+    EXPECT_EQ(Run().steady_hundredths(moves.take()), 200u);
+    EXPECT_EQ(Run().steady_hundredths(nops.take()), 100u);
+}
+
+TEST(SimpleModel, ZeroIdiomBreaksTheChain) {
+    CodeBuilder b(0, kernel_base);
+    b.add({0x48, 0x0f, 0xaf, 0xc0}, synthetic::rax, synthetic::rax);  // imul rax, rax
+    b.add({0x31, 0xc0}, synthetic::rax, synthetic::rax);              // xor eax, eax
+    EXPECT_LT(Run().steady_hundredths(b.take()), 100u);
+    CodeBuilder chain(0, kernel_base);
+    chain.add({0x48, 0x0f, 0xaf, 0xc0}, synthetic::rax, synthetic::rax);
+    EXPECT_EQ(Run().steady_hundredths(chain.take()), 300u);
+}
+
+TEST(SimpleModel, LoadChainTakesFourCyclesInL1) {
+    CodeBuilder b(0, kernel_base);
+    Instruction& load = b.add({0x48, 0x8b, 0x00}, synthetic::rax, synthetic::rax);  // mov rax, [rax]
+    load.operand_count = 1;
+    load.memory[0] = {.base = 0, .kind = AccessKind::load, .size = 8};
+    Access one[] = {access(0, AccessKind::load, data)};
+    EXPECT_EQ(Run().steady_hundredths(b.take(), one), 400u);
+}
+
+TEST(SimpleModel, CacheLevelsHoldWhatTheirSizeSays) {
+    CodeBuilder b(0, kernel_base);
+    Instruction& load = b.add({0x48, 0x8b, 0x00}, synthetic::rax, synthetic::rax);
+    load.operand_count = 1;
+    load.memory[0] = {.base = 0, .kind = AccessKind::load, .size = 8};
+    CodeBlock code = b.take();
+    auto chase = [&](std::uint64_t lines) {  // mean latency of a chain over so many lines, after one pass
+        Run run;
+        run.code(code);
+        Cycle start = 0;
+        for (std::uint64_t i = 0; i < 3 * lines; ++i) {
+            if (i == lines) start = run.model().now();
+            Access one[] = {{0, AccessKind::load, 8, false, data + i % lines * 64, i % lines * 64}};
+            run.once(code, one);
+        }
+        return (run.model().now() - start) / (2 * lines);
+    };
+    EXPECT_EQ(chase(512), zen4::l1_latency);                // 32 KiB
+    EXPECT_EQ(chase(1024), zen4::l2_latency);               // 64 KiB, LRU: all miss in L1
+    EXPECT_EQ(chase(16384), zen4::l2_latency);              // 1 MiB
+    EXPECT_EQ(chase(32768), zen4::l3_latency);              // 2 MiB
+    EXPECT_EQ(chase((64 << 20) / 64), zen4::dram_latency);  // 64 MiB
+}
+
+TEST(SimpleModel, StoreForwardsToALoadThroughAnotherBase) {
+    CodeBuilder b(0, kernel_base);
+    b.store_rdi_rcx();
+    Instruction& load = b.add({0x48, 0x8b, 0x0e}, synthetic::rsi, synthetic::rcx);  // mov rcx, [rsi]
+    load.operand_count = 1;
+    load.memory[0] = {.base = 6, .kind = AccessKind::load, .size = 8};
+    Access both[] = {access(0, AccessKind::store, data), access(1, AccessKind::load, data)};
+    EXPECT_EQ(Run().steady_hundredths(b.take(), both), zen4::forward_latency * 100u);
+}
+
+TEST(SimpleModel, LearnsALoopBranchAndPaysForARandomOne) {
+    CodeBuilder b(0, kernel_base);
+    b.add_rax_rax();
+    b.jnz();
+    CodeBlock code = b.take();
+    std::mt19937 random(1);
+    auto cost = [&](auto taken) {
+        Run run;
+        run.code(code);
+        for (int i = 0; i < 4000; ++i) run.once(code, {}, taken(i));
+        Cycle before = run.model().now();
+        for (int i = 0; i < 4000; ++i) run.once(code, {}, taken(i));
+        return run.model().now() - before;
+    };
+    Cycle always = cost([](int) { return true; });
+    Cycle every_third = cost([](int i) { return i % 3 != 0; });
+    Cycle chance = cost([&](int) { return random() % 2 == 0; });
+    EXPECT_LE(always, 4100u);
+    EXPECT_LE(every_third, 4400u);  // the history tells it
+    EXPECT_GT(chance, 4000u * 9);   // half of them at about 22
+    EXPECT_LT(chance, 4000u * 14);
+}
+
+TEST(SimpleModel, ReturnsArePredictedByTheReturnStack) {
+    CodeBuilder caller(0, kernel_base), callee(1, kernel_base + 0x100), after(2, kernel_base + 5);
+    caller.add({0xe8, 0xfb, 0, 0, 0}).flow = Flow::call;
+    callee.add({0xc3}).flow = Flow::ret;
+    after.nop();
+    CodeBlock a = caller.take(), f = callee.take(), r = after.take();
+    auto cost = [&](const CodeBlock& target) {
+        Run run;
+        for (const CodeBlock* code : {&a, &f, &r}) run.code(*code);
+        auto round = [&] { run.once(a, {}, true), run.once(f, {}, true), run.once(target); };
+        for (int i = 0; i < 100; ++i) round();
+        Cycle before = run.model().now();
+        for (int i = 0; i < 100; ++i) round();
+        return (run.model().now() - before) / 100;
+    };
+    EXPECT_LE(cost(r), 4u);
+    EXPECT_GE(cost(a), zen4::mispredict_indirect);  // returns elsewhere, as a context switch does
+}
+
+TEST(SimpleModel, SystemInstructionsTakeWhatTheTableSaysAndCountAsPlaceholders) {
+    for (Special special : {Special::syscall, Special::wrmsr, Special::rdtsc, Special::pause}) {
+        CodeBuilder b(0, kernel_base);
+        b.special({0x0f, 0x05}, special);
+        CodeBlock code = b.take();
+        const zen4::SystemCost& cost = zen4::system_cost(special);
+        Run run;
+        EXPECT_EQ(run.steady_hundredths(code), cost.cycles * 100u) << cost.name;
+        if (cost.provenance == Provenance::placeholder) EXPECT_EQ(run.placeholder(), 1200u * cost.cycles) << cost.name;
+        else EXPECT_EQ(run.placeholder(), 0u) << cost.name;
+    }
+}
+
+TEST(SimpleModel, EverySpecialHasACost) {
+    for (unsigned s = 0; s <= static_cast<unsigned>(Special::unsupported); ++s) {
+        auto special = static_cast<Special>(s);
+        if (special == Special::plain || special == Special::nop || special == Special::string) continue;
+        EXPECT_NE(zen4::system_cost(special).name, "unlisted") << s;
+        EXPECT_FALSE(zen4::system_cost(special).source.empty()) << s;
+    }
+}
+
+TEST(SimpleModel, RepMoveFollowsTheMeasuredPoints) {
+    EXPECT_EQ(zen4::rep_move_cycles(0), 14u);
+    EXPECT_EQ(zen4::rep_move_cycles(256), 34u);
+    EXPECT_EQ(zen4::rep_move_cycles(4096), 280u);
+    EXPECT_EQ(zen4::rep_move_cycles(8192), 560u);
+    EXPECT_EQ(zen4::rep_store_cycles(1024), 47u);
+    EXPECT_GT(zen4::rep_move_cycles(~0ull), 1u << 29);
+}
+
+TEST(SimpleModel, NowIsTheSumOfAllRetireTimesWithTransfers) {
+    class Adder final : public EventSink {
+      public:
+        std::unique_ptr<TimingModel> model = make_simple_model();
+        Cycle sum = 0, placeholder = 0;
+        std::vector<RetireTime> times{max_block_instructions};
+        void on_code(const CodeBlock& code) override { model->on_code(code); }
+        void on_block(const Block& block) override {
+            times.resize(block.count);
+            model->run(block, times);
+            for (const RetireTime& time : times) add(time);
+        }
+        void on_input(const Input&) override {}
+        void on_control(const Control&) override {}
+        void on_transfer(const Transfer& transfer) override { add(model->transfer(transfer)); }
+        void on_halt(const Halt&) override {}
+        void add(RetireTime time) {
+            sum += time.cycles;
+            placeholder += time.placeholder_cycles;
+            EXPECT_LE(time.placeholder_cycles, time.cycles);
+        }
+    };
+    Adder first, second;
+    synthetic::RandomProgram(7).run(first, 200000);
+    synthetic::RandomProgram(7).run(second, 200000);
+    EXPECT_EQ(first.model->now(), first.sum);
+    EXPECT_EQ(first.sum, second.sum);
+    EXPECT_EQ(first.placeholder, second.placeholder);
+    EXPECT_GT(first.sum, 20000u);
+    EXPECT_GT(first.placeholder, 0u);
+}
+
+}  // namespace

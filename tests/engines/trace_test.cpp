@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What is written is what is read, byte for byte the same twice, and nothing appears under the final name too early.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "recording.hpp"
+
+namespace {
+
+using namespace sim;
+using namespace recording;
+namespace fs = std::filesystem;
+
+TEST(Trace, ReadsBackWhatWasWritten) {
+    Folder folder;
+    Record written = record(folder / "t.trace", 3, 300'000);
+    auto reader = TraceReader::open(folder / "t.trace");
+    EXPECT_TRUE(reader->info().complete) << reader->damage();
+    EXPECT_EQ(reader->damage(), "");
+    EXPECT_EQ(reader->info().stop, "power-off");
+    EXPECT_EQ(reader->info().engine, "synthetic");
+    EXPECT_EQ(reader->info().irq_at, (std::vector<std::uint64_t>{5, 700}));
+    EXPECT_EQ(reader->info().instructions, written.instructions);
+    EXPECT_EQ(reader->info().cycles, written.cycles);
+    EXPECT_EQ(reader->info().placeholder_cycles, written.placeholder_cycles);
+    Record read;
+    EXPECT_EQ(reader->walk(0, read.visitor()), std::nullopt);
+    EXPECT_EQ(read.lines.size(), written.lines.size());
+    EXPECT_TRUE(read.lines == written.lines);
+    EXPECT_EQ(read.codes, written.codes);
+}
+
+TEST(Trace, WalkStartsWhereItIsAsked) {
+    Folder folder;
+    Record written = record(folder / "t.trace", 4, 3'000'000);
+    auto reader = TraceReader::open(folder / "t.trace");
+    for (InstructionIndex from : {std::uint64_t{1}, written.instructions / 2, written.instructions - 1}) {
+        InstructionIndex first = 0;
+        Cycle cycle = 0, last = 0;
+        TraceVisitor visitor;
+        visitor.instruction = [&](const TraceRecord& record) {
+            if (last++ == 0) first = record.index;
+            cycle = record.cycle;
+            return true;
+        };
+        EXPECT_EQ(reader->walk(from, visitor), std::nullopt);
+        EXPECT_EQ(first, from);
+        EXPECT_EQ(last, written.instructions - from);
+        EXPECT_LE(cycle, written.cycles);
+        EXPECT_GT(cycle, written.cycles - 2000);
+    }
+}
+
+TEST(Trace, VisitorEndsTheWalk) {
+    Folder folder;
+    record(folder / "t.trace", 5, 10'000);
+    auto reader = TraceReader::open(folder / "t.trace");
+    int seen = 0;
+    TraceVisitor visitor;
+    visitor.instruction = [&](const TraceRecord&) { return ++seen < 10; };
+    EXPECT_EQ(reader->walk(0, visitor), std::nullopt);
+    EXPECT_EQ(seen, 10);
+}
+
+TEST(Trace, SameRunSameBytes) {
+    Folder folder;
+    record(folder / "a.trace", 6, 1'000'000);
+    record(folder / "b.trace", 6, 1'000'000);
+    record(folder / "c.trace", 7, 1'000'000);
+    EXPECT_EQ(bytes_of(folder / "a.trace"), bytes_of(folder / "b.trace"));
+    EXPECT_NE(bytes_of(folder / "a.trace"), bytes_of(folder / "c.trace"));
+}
+
+TEST(Trace, ReplacesAnOldFileOnlyAtTheEnd) {
+    Folder folder;
+    std::ofstream(folder / "t.trace") << "old";
+    {
+        synthetic::FakeImage image;
+        auto writer = make_trace_writer(folder / "t.trace", start_info(), image);
+        EXPECT_EQ(bytes_of(folder / "t.trace"), "old");
+    }
+    EXPECT_EQ(bytes_of(folder / "t.trace"), "old");
+    EXPECT_EQ(folder.files(), 1u);
+    record(folder / "t.trace", 1, 1000);
+    EXPECT_TRUE(TraceReader::open(folder / "t.trace")->info().complete);
+    EXPECT_EQ(folder.files(), 1u);
+}
+
+TEST(Trace, RefusesPlacesItCannotWrite) {
+    Folder folder;
+    synthetic::FakeImage image;
+    for (fs::path bad : {folder / "missing/t.trace", fs::path("/dev/null"), folder.path(), fs::path("/proc/t.trace")})
+        EXPECT_THROW(make_trace_writer(bad, start_info(), image), TraceError) << bad;
+    EXPECT_EQ(folder.files(), 0u);
+}
+
+TEST(Trace, FullDiskKeepsWhatFits) {
+    Folder folder;
+    struct rlimit old {};
+    getrlimit(RLIMIT_FSIZE, &old);
+    auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    struct rlimit small {
+        300'000, old.rlim_max
+    };
+    setrlimit(RLIMIT_FSIZE, &small);
+    std::string message;
+    try {
+        record(folder / "t.trace", 8, 3'000'000);
+    } catch (const TraceError& e) {
+        message = e.what();
+    }
+    setrlimit(RLIMIT_FSIZE, &old);
+    std::signal(SIGXFSZ, handler);
+    EXPECT_NE(message.find("are kept there and can be read"), std::string::npos) << message;
+    auto reader = TraceReader::open(folder / "t.trace");
+    EXPECT_FALSE(reader->info().complete);
+    EXPECT_GT(reader->info().instructions, 0u);
+    std::uint64_t seen = 0;
+    TraceVisitor visitor;
+    visitor.instruction = [&](const TraceRecord&) { return ++seen, true; };
+    EXPECT_NE(reader->walk(0, visitor), std::nullopt);
+    EXPECT_EQ(seen, reader->info().instructions);
+    EXPECT_LE(reader->file_bytes(), 300'000u);
+    EXPECT_EQ(folder.files(), 1u);
+}
+
+TEST(Trace, FullDiskFromTheStartKeepsNothing) {
+    Folder folder;
+    struct rlimit old {};
+    getrlimit(RLIMIT_FSIZE, &old);
+    auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    struct rlimit small {
+        40, old.rlim_max
+    };
+    setrlimit(RLIMIT_FSIZE, &small);
+    EXPECT_THROW(record(folder / "t.trace", 8, 300'000), TraceError);
+    setrlimit(RLIMIT_FSIZE, &old);
+    std::signal(SIGXFSZ, handler);
+    EXPECT_EQ(folder.files(), 0u);
+}
+
+TEST(Trace, StringInstructionOfManyPagesStaysSmall) {
+    Folder folder;
+    synthetic::CodeBuilder builder(0, synthetic::kernel_base);
+    builder.special({0xf3, 0xaa}, Special::string).rep = true;
+    CodeBlock code = builder.take();
+    std::vector<Access> accesses;
+    for (std::uint64_t i = 0; i < 100'000; ++i)
+        accesses.push_back(
+            {0, AccessKind::store, 8, false, 0x400000 + 8 * i, (i / 512 * 7919 % 4096) * 4096 + 8 * i % 4096});
+    synthetic::FakeImage image;
+    auto writer = make_trace_writer(folder / "t.trace", start_info(), image);
+    writer->on_code(code);
+    RetireTime time{1000, 3};
+    writer->on_block({0, &code, 0, 1, 0, false, accesses}, {&time, 1});
+    EXPECT_LT(writer->finish(start_info()), 10'000u);
+    auto reader = TraceReader::open(folder / "t.trace");
+    TraceVisitor visitor;
+    std::size_t same = 0;
+    visitor.instruction = [&](const TraceRecord& record) {
+        EXPECT_EQ(record.accesses.size(), accesses.size());
+        for (std::size_t i = 0; i < record.accesses.size(); ++i) same += text(record.accesses[i]) == text(accesses[i]);
+        return true;
+    };
+    EXPECT_EQ(reader->walk(0, visitor), std::nullopt);
+    EXPECT_EQ(same, accesses.size());
+}
+
+}  // namespace
