@@ -22,7 +22,7 @@ struct Gdt {
 struct CpuTables {
     Gdt gdt;
     regs::TaskState tss;
-    PerCpuHeader boot_header;  // until the kernel has its own
+    PerCpuHeader boot_header;  // from hal_start until the kernel has its own
 };
 static_assert(HAL_KERNEL_CODE == regs::selector(1) && HAL_KERNEL_DATA == regs::selector(2));
 static_assert(HAL_USER_DATA == regs::selector(3, 3) && HAL_USER_CODE == regs::selector(4, 3));
@@ -92,12 +92,22 @@ void enable_system_calls() {
     wrmsr(msr::efer, rdmsr(msr::efer) | efer::sce | efer::nxe);
 }
 
-}  // namespace
-
-extern "C" void hal_cpu_set_header(PerCpuHeader* header, unsigned cpu) {
+// GS base, and the word by which paranoid_entry knows it.
+void set_header(PerCpuHeader* header, unsigned cpu) {
     for (auto& stack : cpu_stacks[cpu].special)
         *reinterpret_cast<PerCpuHeader**>(stack.top() - 16) = header;
     wrmsr(regs::msr::gs_base, address_of(header));
+}
+
+}  // namespace
+
+void boot_header_init(CpuIndex index) {
+    const auto cpu = unsigned(index);
+    PerCpuHeader& header = tables[cpu].boot_header;
+    header.self = &header;
+    header.index = index;
+    header.interrupt_stack_top = cpu_stacks[cpu].interrupt.top();
+    set_header(&header, cpu);
 }
 
 }  // namespace x86
@@ -105,13 +115,8 @@ extern "C" void hal_cpu_set_header(PerCpuHeader* header, unsigned cpu) {
 void cpu_init(CpuIndex index) {
     const auto cpu = unsigned(index);
     if (cpu >= x86::cpus_max) __builtin_trap();
-    PerCpuHeader& header = x86::tables[cpu].boot_header;
-    header.self = &header;
-    header.index = index;
-    header.interrupt_stack_top = x86::cpu_stacks[cpu].interrupt.top();
     if (index == CpuIndex::boot) x86::fill_idt();
     x86::load_tables(cpu);
-    x86::hal_cpu_set_header(&header, cpu);
     x86::wrmsr(regs::msr::kernel_gs_base, 0);  // ring 3's
     x86::wrmsr(regs::msr::fs_base, 0);
     x86::enable_protections();
@@ -126,7 +131,7 @@ void per_cpu_set(void* pointer) {
     header->kernel_stack_top = before->kernel_stack_top;
     header->interrupt_stack_top = before->interrupt_stack_top;
     header->index = before->index;
-    x86::hal_cpu_set_header(header, unsigned(header->index));
+    x86::set_header(header, unsigned(header->index));
 }
 
 void set_user_return_stack(std::byte* top) {

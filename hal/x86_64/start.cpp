@@ -144,6 +144,7 @@ std::uint64_t entry_cycles() { return start_time; }
 extern "C" [[noreturn, gnu::no_stack_protector]] void hal_start(std::uint64_t information, unsigned way,
                                                                  std::uint64_t time) {
     start_time = time;
+    boot_header_init(CpuIndex::boot);
     if (way == HAL_BOOT_MULTIBOOT2)
         read_multiboot2(information);
     else

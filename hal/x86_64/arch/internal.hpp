@@ -37,6 +37,9 @@ struct Features {
 extern constinit Features features;
 void features_init();  // reads CPUID and the command line; makes the SMAP sites STAC and CLAC. Text still writable.
 
+// GS base and a first per-CPU header: per_cpu() works from then on.
+void boot_header_init(CpuIndex);
+
 // Value of "name=value" on the command line; empty if absent.
 std::string_view boot_option(std::string_view name);
 std::uint64_t boot_seed();     // seed=N; 0 if absent
