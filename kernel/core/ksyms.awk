@@ -16,8 +16,8 @@ END {
     print ".section .ksyms,\"a\""
     print ".8byte 0xffffffff80000000"
     print ".4byte " count ", 9f-8f"
-    for (i = 0; i < count; i++) print ".4byte 0x" substr(address[i], 9) "-0x80000000, name" i "-8f"
+    for (i = 0; i < count; i++) print ".4byte 0x" substr(address[i], 9) "-0x80000000, .Lname" i "-8f"
     print "8:"
-    for (i = 0; i < count; i++) print "name" i ": .asciz \"" names[i] "\""
+    for (i = 0; i < count; i++) print ".Lname" i ": .asciz \"" names[i] "\""
     print "9:"
 }

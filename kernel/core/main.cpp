@@ -50,8 +50,8 @@ extern "C" [[noreturn]] void hal::kernel_main(const hal::BootInfo& boot) {
     boot_phase_done("entry");
 
     hal::console_init();
-    hal::per_cpu_set(&boot_cpu);         // this_cpu() works from here on
     hal::cpu_init(hal::CpuIndex::boot);  // descriptor tables, protections: traps are reported
+    hal::per_cpu_set(&boot_cpu);         // this_cpu() works from here on
     hal::vector_init();
     boot_phase_done("cpu");
 
