@@ -54,8 +54,8 @@ constexpr std::string_view exception_name(unsigned number) {
 }
 
 constexpr bool pushes_error_code(unsigned number) {
-    constexpr std::uint32_t mask = 1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17 |
-                                   1u << 21 | 1u << 29 | 1u << 30;
+    constexpr std::uint32_t mask =
+        1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17 | 1u << 21 | 1u << 29 | 1u << 30;
     return number < vector::first_interrupt && (mask >> number & 1);
 }
 static_assert(pushes_error_code(vector::page_fault) && !pushes_error_code(vector::breakpoint));

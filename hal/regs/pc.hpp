@@ -6,8 +6,8 @@
 namespace regs {
 
 namespace port {
-inline constexpr std::uint16_t com1 = 0x3f8;       // 16550 UART
-inline constexpr std::uint16_t debug_exit = 0xf4;  // QEMU's isa-debug-exit: exit status (value << 1) | 1
+inline constexpr std::uint16_t com1 = 0x3f8;             // 16550 UART
+inline constexpr std::uint16_t debug_exit = 0xf4;        // QEMU's isa-debug-exit: exit status (value << 1) | 1
 inline constexpr std::uint16_t bochs_shutdown = 0x8900;  // Bochs: the bytes of "Shutdown" end the run
 inline constexpr std::uint16_t pit_channel2 = 0x42;
 inline constexpr std::uint16_t pit_command = 0x43;
@@ -32,8 +32,8 @@ inline constexpr std::uint32_t lvt_masked = 1u << 16, lvt_periodic = 1u << 17, s
 
 namespace msr {
 inline constexpr std::uint32_t apic_base = 0x1b, efer = 0xc000'0080, star = 0xc000'0081, lstar = 0xc000'0082,
-                               cstar = 0xc000'0083, fmask = 0xc000'0084, fs_base = 0xc000'0100,
-                               gs_base = 0xc000'0101, kernel_gs_base = 0xc000'0102;
+                               cstar = 0xc000'0083, fmask = 0xc000'0084, fs_base = 0xc000'0100, gs_base = 0xc000'0101,
+                               kernel_gs_base = 0xc000'0102;
 }  // namespace msr
 
 }  // namespace regs

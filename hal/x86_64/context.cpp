@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // New contexts, and kernel stacks in their window: a block of N frames whose first is number f takes 2N pages at
-// HAL_STACK_WINDOW + 2f pages, the lower half unmapped as the guard. Disjoint blocks get disjoint addresses for nothing.
+// HAL_STACK_WINDOW + 2f pages, the lower half unmapped as the guard. Disjoint blocks get disjoint addresses for
+// nothing.
 #include <hal/context.hpp>
 #include <regs/page_table.hpp>
 

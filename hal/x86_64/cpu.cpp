@@ -35,11 +35,21 @@ void fill_idt() {
     for (unsigned i = 0; i < regs::vector::count; ++i) {
         unsigned ist = 0, privilege = 0;
         switch (i) {
-            case regs::vector::double_fault: ist = HAL_IST_DOUBLE_FAULT; break;
-            case regs::vector::nmi: ist = HAL_IST_NMI; break;
-            case regs::vector::machine_check: ist = HAL_IST_MACHINE_CHECK; break;
-            case regs::vector::debug: ist = HAL_IST_DEBUG; break;
-            case regs::vector::breakpoint: privilege = 3; break;  // INT3 is ring 3's to use
+            case regs::vector::double_fault:
+                ist = HAL_IST_DOUBLE_FAULT;
+                break;
+            case regs::vector::nmi:
+                ist = HAL_IST_NMI;
+                break;
+            case regs::vector::machine_check:
+                ist = HAL_IST_MACHINE_CHECK;
+                break;
+            case regs::vector::debug:
+                ist = HAL_IST_DEBUG;
+                break;
+            case regs::vector::breakpoint:
+                privilege = 3;
+                break;  // INT3 is ring 3's to use
         }
         idt[i] = regs::interrupt_gate(address_of(trap_stubs + i * HAL_STUB_BYTES), HAL_KERNEL_CODE, ist, privilege);
     }
@@ -94,8 +104,7 @@ void enable_system_calls() {
 
 // GS base, and the word by which paranoid_entry knows it.
 void set_header(PerCpuHeader* header, unsigned cpu) {
-    for (auto& stack : cpu_stacks[cpu].special)
-        *reinterpret_cast<PerCpuHeader**>(stack.top() - 16) = header;
+    for (auto& stack : cpu_stacks[cpu].special) *reinterpret_cast<PerCpuHeader**>(stack.top() - 16) = header;
     wrmsr(regs::msr::gs_base, address_of(header));
 }
 

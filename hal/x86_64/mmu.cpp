@@ -51,9 +51,12 @@ Access access_of(bool write, bool user, bool execute) {
 
 MmuResult result_of(MapEnd end) {
     switch (end) {
-        case MapEnd::ok: return MmuResult::ok;
-        case MapEnd::exists: return MmuResult::exists;
-        case MapEnd::no_frames: break;
+        case MapEnd::ok:
+            return MmuResult::ok;
+        case MapEnd::exists:
+            return MmuResult::exists;
+        case MapEnd::no_frames:
+            break;
     }
     return MmuResult::no_frames;
 }
@@ -79,7 +82,8 @@ MmuResult map_image(Frames& frames, std::uint64_t root) {
         Access access = Access::read;
         if (in(page, __text_start, __text_end)) access = access | Access::execute;
         if (in(page, __data_start, __bss_end)) access = access | Access::write;
-        const MapEnd end = map_page(memory, frames, root, page, page - HAL_KERNEL_BASE, leaf_bits(VirtAddr(page), access));
+        const MapEnd end =
+            map_page(memory, frames, root, page, page - HAL_KERNEL_BASE, leaf_bits(VirtAddr(page), access));
         if (end != MapEnd::ok) return result_of(end);
     }
     return MmuResult::ok;
@@ -101,7 +105,8 @@ MmuResult map_direct(Frames& frames, std::uint64_t root, std::uint64_t start, st
 MmuResult map_all_memory(Frames& frames, std::uint64_t root, const BootInfo& boot) {
     constexpr Access writable = Access::read | Access::write;
     for (const MemoryRange& range : boot.memory) {
-        const MmuResult result = map_direct(frames, root, range.start.value(), range.start.value() + range.bytes, writable);
+        const MmuResult result =
+            map_direct(frames, root, range.start.value(), range.start.value() + range.bytes, writable);
         if (result != MmuResult::ok) return result;
     }
     // The image itself: no writable alias of what must not change.

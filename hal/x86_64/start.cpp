@@ -16,9 +16,9 @@ namespace hal {
 namespace x86 {
 namespace {
 
-constexpr std::uint64_t low_memory = 1 << 20;             // firmware's; kept for other CPUs' real-mode start
-constexpr std::uint64_t early_limit = 4ull << 30;         // what the early direct map covers
-constexpr std::uint64_t direct_limit = 512ull << 30;      // one root entry
+constexpr std::uint64_t low_memory = 1 << 20;         // firmware's; kept for other CPUs' real-mode start
+constexpr std::uint64_t early_limit = 4ull << 30;     // what the early direct map covers
+constexpr std::uint64_t direct_limit = 512ull << 30;  // one root entry
 constexpr std::size_t command_line_max = 1023, memory_entries_max = 512;
 
 constinit RangeSet memory{};
@@ -81,8 +81,7 @@ void read_multiboot2_tag(const multiboot2::Tag& tag) {
     if (map.entry_bytes < sizeof(MemoryMapEntry)) return;
     take_memory_map([&](auto&& use) {
         for (std::uint32_t at = sizeof(MemoryMapTag); at + sizeof(MemoryMapEntry) <= tag.bytes; at += map.entry_bytes) {
-            const auto* entry =
-                reinterpret_cast<const MemoryMapEntry*>(reinterpret_cast<const std::byte*>(&tag) + at);
+            const auto* entry = reinterpret_cast<const MemoryMapEntry*>(reinterpret_cast<const std::byte*>(&tag) + at);
             use(entry->base, entry->length, entry->type);
         }
     });
@@ -142,13 +141,11 @@ std::uint64_t entry_cycles() { return start_time; }
 
 // Called once by boot_high. No stack protector: it seeds the guard, and never returns to check it.
 extern "C" [[noreturn, gnu::no_stack_protector]] void hal_start(std::uint64_t information, unsigned way,
-                                                                 std::uint64_t time) {
+                                                                std::uint64_t time) {
     start_time = time;
     boot_header_init(CpuIndex::boot);
-    if (way == HAL_BOOT_MULTIBOOT2)
-        read_multiboot2(information);
-    else
-        read_start_info(information);
+    if (way == HAL_BOOT_MULTIBOOT2) read_multiboot2(information);
+    else read_start_info(information);
     features_init();
     widen_direct_map();
     memory.remove(0, low_memory);

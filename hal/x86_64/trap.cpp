@@ -20,13 +20,20 @@ extern "C" const Fixup __ex_table_start[], __ex_table_end[];
 
 TrapKind kind_of(std::uint64_t number) {
     switch (number) {
-        case vector::page_fault: return TrapKind::page_fault;
-        case vector::breakpoint: return TrapKind::breakpoint;
-        case vector::double_fault: return TrapKind::double_fault;
-        case vector::nmi: return TrapKind::nmi;
-        case vector::machine_check: return TrapKind::machine_check;
-        case vector::debug: return TrapKind::debug;
-        default: return TrapKind::fault;
+        case vector::page_fault:
+            return TrapKind::page_fault;
+        case vector::breakpoint:
+            return TrapKind::breakpoint;
+        case vector::double_fault:
+            return TrapKind::double_fault;
+        case vector::nmi:
+            return TrapKind::nmi;
+        case vector::machine_check:
+            return TrapKind::machine_check;
+        case vector::debug:
+            return TrapKind::debug;
+        default:
+            return TrapKind::fault;
     }
 }
 
@@ -113,8 +120,8 @@ bool FramePointerWalk::next(std::uintptr_t& frame_pointer, std::uintptr_t& retur
     const auto* record = reinterpret_cast<const std::uintptr_t*>(frame_pointer);
     const std::uintptr_t caller = record[0];
     return_address = record[1];
-    const bool in_text = return_address >= x86::address_of(x86::__text_start) &&
-                         return_address < x86::address_of(x86::__text_end);
+    const bool in_text =
+        return_address >= x86::address_of(x86::__text_start) && return_address < x86::address_of(x86::__text_end);
     if (!in_text) return false;
     // A chain ascends within a stack and passes from special to interrupt to thread stacks, never back; the record just
     // read is the last if its caller breaks that.
@@ -124,7 +131,8 @@ bool FramePointerWalk::next(std::uintptr_t& frame_pointer, std::uintptr_t& retur
 }
 
 // IRETQ to ring 3 faulted, because the kernel had put something there that the CPU refuses. By then the registers were
-// the user's: made a fault of ring 3 at the place it was going to. Returns the new frame, at the top of the kernel stack.
+// the user's: made a fault of ring 3 at the place it was going to. Returns the new frame, at the top of the kernel
+// stack.
 extern "C" TrapFrame* hal_return_fault(TrapFrame* fault) {
     TrapFrame user = *fault;
     const auto* refused = reinterpret_cast<const std::uint64_t*>(fault->rsp);  // what IRETQ was reading

@@ -20,8 +20,8 @@ using ContextEntry = void (*)(void*);
 
 Context context_make(std::span<std::byte> stack, ContextEntry, void* argument);
 
-// Up to the jump, rbp is still the parked thread's and the compiler's rule for the CFA (rbp + 16) names its caller. From
-// the label on, the stack is the resumed thread's, its rbp not loaded yet: there the CFA is *rsp + 16
+// Up to the jump, rbp is still the parked thread's and the compiler's rule for the CFA (rbp + 16) names its caller.
+// From the label on, the stack is the resumed thread's, its rbp not loaded yet: there the CFA is *rsp + 16
 // (DW_CFA_def_cfa_expression: DW_OP_breg7 0, DW_OP_deref, DW_OP_plus_uconst 16) and rbp's own caller is found as ever.
 [[gnu::always_inline]] inline void context_switch(Context& from, const Context& to) {
     Context* parked = &from;

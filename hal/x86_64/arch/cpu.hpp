@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // x86-64: per-CPU data through GS, the time-stamp counter, descriptor tables.
 #pragma once
-#include <arch/asm.hpp>
 #include <arch/layout.h>
+#include <arch/asm.hpp>
 #include <cstddef>
 #include <hal/types.hpp>
 #include <string_view>
@@ -11,12 +11,12 @@ namespace hal {
 
 // See hal/cpu.hpp. Entry code reaches it at fixed offsets from GS.
 struct PerCpuHeader {
-    void* self = nullptr;                           // per_cpu_set's argument
-    std::byte* kernel_stack_top = nullptr;          // set_user_return_stack
-    std::uint64_t user_stack_pointer = 0;           // scratch of the system-call entry
-    std::byte* interrupt_stack_top = nullptr;       // this CPU's; cpu_init
-    CpuIndex index = CpuIndex::boot;                // cpu_init
-    std::uint8_t work_pending = 0;                  // the kernel's: see hal/cpu.hpp
+    void* self = nullptr;                      // per_cpu_set's argument
+    std::byte* kernel_stack_top = nullptr;     // set_user_return_stack
+    std::uint64_t user_stack_pointer = 0;      // scratch of the system-call entry
+    std::byte* interrupt_stack_top = nullptr;  // this CPU's; cpu_init
+    CpuIndex index = CpuIndex::boot;           // cpu_init
+    std::uint8_t work_pending = 0;             // the kernel's: see hal/cpu.hpp
     std::uint8_t unused[3] = {};
 };
 static_assert(offsetof(PerCpuHeader, self) == HAL_PERCPU_SELF);

@@ -42,8 +42,8 @@ void boot_header_init(CpuIndex);
 
 // Value of "name=value" on the command line; empty if absent.
 std::string_view boot_option(std::string_view name);
-std::uint64_t boot_seed();     // seed=N; 0 if absent
-std::uint64_t entry_cycles();  // time stamp at the image's first instruction
+std::uint64_t boot_seed();             // seed=N; 0 if absent
+std::uint64_t entry_cycles();          // time stamp at the image's first instruction
 extern std::uint64_t lapic_registers;  // virtual address of the local APIC page
 
 extern "C" {

@@ -23,10 +23,8 @@ inline IrqState irq_save() {
     return before;
 }
 inline void irq_restore(IrqState before) {
-    if (before.enabled)
-        irq_enable();
-    else
-        asm volatile("" ::: "memory");
+    if (before.enabled) irq_enable();
+    else asm volatile("" ::: "memory");
 }
 
 }  // namespace hal

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // x86-64: 4-level page tables (hal/regs/page_walk.hpp) over the direct map.
 #pragma once
-#include <arch/asm.hpp>
 #include <arch/layout.h>
+#include <arch/asm.hpp>
 
 namespace hal {
 

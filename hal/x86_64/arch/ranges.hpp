@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A set of physical memory, as ascending, disjoint, page-aligned ranges: firmware's list comes in any order, may overlap,
-// and has holes that matter. Pure: tested on the host.
+// A set of physical memory, as ascending, disjoint, page-aligned ranges: firmware's list comes in any order, may
+// overlap, and has holes that matter. Pure: tested on the host.
 #pragma once
 #include <cstddef>
 #include <hal/types.hpp>
@@ -41,7 +41,7 @@ class RangeSet {
                 ++i;
                 continue;
             }
-            const bool below = first < start, above = last > end;
+            const bool below = first<start, above = last> end;
             const std::size_t pieces = std::size_t(below) + std::size_t(above);
             if (!replace(i, i + 1, pieces)) {  // no room to split: lose the upper piece, never hand out what is taken
                 ranges_[i] = {PhysAddr(first), start - first};

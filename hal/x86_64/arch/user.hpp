@@ -17,12 +17,18 @@ struct UserFrame {
     std::uint64_t number() const { return registers.rax; }
     std::uint64_t argument(unsigned i) const {
         switch (i) {
-            case 0: return registers.rdi;
-            case 1: return registers.rsi;
-            case 2: return registers.rdx;
-            case 3: return registers.r10;
-            case 4: return registers.r8;
-            case 5: return registers.r9;
+            case 0:
+                return registers.rdi;
+            case 1:
+                return registers.rsi;
+            case 2:
+                return registers.rdx;
+            case 3:
+                return registers.r10;
+            case 4:
+                return registers.r8;
+            case 5:
+                return registers.r9;
         }
         return 0;
     }
@@ -30,10 +36,18 @@ struct UserFrame {
     std::uint64_t message(unsigned i) const { return argument(i + 1); }
     void set_message(unsigned i, std::uint64_t value) {
         switch (i) {
-            case 0: registers.rsi = value; break;
-            case 1: registers.rdx = value; break;
-            case 2: registers.r10 = value; break;
-            case 3: registers.r8 = value; break;
+            case 0:
+                registers.rsi = value;
+                break;
+            case 1:
+                registers.rdx = value;
+                break;
+            case 2:
+                registers.r10 = value;
+                break;
+            case 3:
+                registers.r8 = value;
+                break;
         }
     }
 };
