@@ -79,6 +79,7 @@ struct RunResult {
     Registers registers{};        // at the end
     std::vector<FaultStep> faults;  // the last faults in a row, oldest first (triple fault: the whole chain)
     std::vector<std::uint64_t> interrupts_at;  // retired-instruction numbers at which interrupts were delivered, capped
+    std::vector<std::uint64_t> irq_at_ignored;  // of RunConfig::irq_at: the timer was masked or not set up then
 };
 
 struct Capabilities {

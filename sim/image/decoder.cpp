@@ -364,6 +364,7 @@ void add_memory(Instruction& out, const Canonical& c, const detail::OpcodeInfo& 
             if (encoded) add_operand(out, *encoded);
             break;
         case Implicit::none_used:
+            if (encoded) out.memory[0] = *encoded;  // an address, no access: operand_count stays 0
             break;
         case Implicit::push:
         case Implicit::call: {

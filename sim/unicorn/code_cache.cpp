@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <sim/unicorn/code_cache.hpp>
+
+#include <algorithm>
+
+namespace sim::unicorn {
+
+namespace {
+constexpr unsigned longest_instruction = 15;
+
+// What the hook does something about, before or after the instruction executes.
+bool needs_attention(const Instruction& instruction) {
+    if (instruction.rep) return true;
+    switch (instruction.special) {
+        case Special::hlt:
+        case Special::in:
+        case Special::out:
+        case Special::wrmsr:
+        case Special::mov_to_cr:
+        case Special::invlpg:
+        case Special::syscall:
+        case Special::sysret:
+        case Special::iret:
+        case Special::int_n:
+        case Special::int3:
+        case Special::sti:
+        case Special::mov_ss:
+        case Special::popf:
+        case Special::rdrand:
+        case Special::unsupported:
+            return true;
+        default:
+            return false;
+    }
+}
+
+// After these a block ends: control goes elsewhere, or what the following bytes mean may have changed.
+bool ends_block(const Instruction& instruction) {
+    if (instruction.flow != Flow::next) return true;
+    switch (instruction.special) {
+        case Special::hlt:
+        case Special::cpuid:
+        case Special::wrmsr:
+        case Special::mov_to_cr:
+        case Special::mov_dr:
+        case Special::invlpg:
+        case Special::lgdt:
+        case Special::lidt:
+        case Special::ltr:
+        case Special::lldt:
+        case Special::xsetbv:
+        case Special::wbinvd:
+        case Special::far_transfer:
+        case Special::ud:
+        case Special::unsupported:
+            return true;
+        default:
+            return false;
+    }
+}
+}  // namespace
+
+CodeCache::CodeCache(Memory& memory, AddressSpace& space)
+    : memory_(memory), space_(space), decoder_(Decoder::make()), code_pages_(memory.bytes() / page_bytes) {}
+
+CodeCache::Place CodeCache::find_slowly(std::uint64_t address, std::uint64_t physical, std::uint32_t fetched_bytes) {
+    if (const Place place = resume(address, physical); place.block) return place;
+    CachedBlock*& newest = newest_[{address, physical}];
+    CachedBlock* block = newest;
+    while (block && !valid(*block)) block = block->older;
+    if (!block) {
+        block = &decode(address, physical, fetched_bytes);
+        block->older = newest;
+        block->code.version = newest ? newest->code.version + 1 : 0;
+        newest = block;
+    }
+    recent_[address % recent_.size()] = block;
+    return {block, 0};
+}
+
+CachedBlock& CodeCache::decode(std::uint64_t address, std::uint64_t physical, std::uint32_t fetched_bytes) {
+    CachedBlock& block = blocks_->emplace_back();
+    block.code.id = CodeId(blocks_->size() - 1);
+    block.code.address = address;
+    block.code.physical_address = physical;
+    if (physical != unmapped && memory_.contains(physical, 1)) {
+        block.memory = memory_.data() + physical;
+        code_pages_[physical / page_bytes] = 1;
+        decode_line(block);
+        if (block.code.instructions.empty()) decode_across_pages(block);
+    }
+    if (block.code.instructions.empty()) {
+        // Not an instruction, or not where the page tables say (the guest changed them and has not flushed yet). One
+        // step of unknown content: the engine will raise #UD or run it.
+        const std::uint64_t in_page = page_bytes - address % page_bytes;
+        Instruction unknown{};
+        unknown.address = address;
+        unknown.length = std::uint8_t(fetched_bytes - 1 < longest_instruction ? fetched_bytes : 1);
+        unknown.special = Special::ud;
+        block.first_bytes = std::uint32_t(std::min<std::uint64_t>(unknown.length, in_page));
+        unknown.length = std::uint8_t(block.first_bytes);
+        if (block.memory) block.code.bytes.assign(block.memory, block.memory + block.first_bytes);
+        block.code.instructions.push_back(unknown);
+    }
+    for (const Instruction& instruction : block.code.instructions)
+        block.steps.push_back({needs_attention(instruction) ? no_match : instruction.address, &instruction});
+    block.steps.push_back({no_match, nullptr});
+    return block;
+}
+
+void CodeCache::decode_line(CachedBlock& block) {
+    const std::uint64_t in_page = page_bytes - block.code.address % page_bytes;
+    std::uint64_t offset = 0;
+    while (offset < in_page && block.code.instructions.size() < max_block_instructions) {
+        const std::span<const std::uint8_t> bytes(block.memory + offset,
+                                                  std::min<std::uint64_t>(in_page - offset, longest_instruction));
+        const auto instruction = decoder_->decode(bytes, block.code.address + offset);
+        if (!instruction || instruction->length > bytes.size()) break;
+        block.code.instructions.push_back(*instruction);
+        offset += instruction->length;
+        if (ends_block(*instruction)) break;
+    }
+    block.first_bytes = std::uint32_t(offset);
+    block.code.bytes.assign(block.memory, block.memory + offset);
+}
+
+void CodeCache::decode_across_pages(CachedBlock& block) {
+    const std::uint64_t in_page = page_bytes - block.code.address % page_bytes;
+    if (in_page >= longest_instruction) return;
+    const std::uint64_t second = space_.translate(block.code.address + in_page);
+    if (second == unmapped || !memory_.contains(second, page_bytes)) return;
+    std::uint8_t bytes[longest_instruction];
+    std::memcpy(bytes, block.memory, in_page);
+    std::memcpy(bytes + in_page, memory_.data() + second, longest_instruction - in_page);
+    const auto instruction = decoder_->decode(bytes, block.code.address);
+    if (!instruction || instruction->length <= in_page) return;
+    block.second_physical = second;
+    block.second_memory = memory_.data() + second;
+    code_pages_[second / page_bytes] = 1;
+    block.first_bytes = std::uint32_t(in_page);
+    block.code.bytes.assign(bytes, bytes + instruction->length);
+    block.code.instructions.push_back(*instruction);
+}
+
+void CodeCache::remember(CachedBlock* block, unsigned index) {
+    const std::uint64_t address = block->steps[index].instruction->address;
+    cut_[address % cut_.size()] = {block, index};
+}
+
+CodeCache::Place CodeCache::resume(std::uint64_t address, std::uint64_t physical) {
+    const Place place = cut_[address % cut_.size()];
+    if (!place.block || place.block->steps[place.index].instruction->address != address) return {};
+    CachedBlock& block = *place.block;
+    if (physical != block.code.physical_address + (address - block.code.address) || !valid(block)) return {};
+    return place;
+}
+
+}  // namespace sim::unicorn

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Blocks of decoded instructions, decoded once and looked up by virtual and physical address.
+//
+// Each time control enters a block its bytes are compared with RAM: that is cheaper than tracking every way code can
+// change (aliases, device and host writes) and misses none. Changed code is another version of the block; code that
+// changes back gets its old version again. Blocks live as long as the cache.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <sim/board/memory.hpp>
+#include <sim/events.hpp>
+#include <sim/image/decoder.hpp>
+#include <sim/unicorn/address_space.hpp>
+#include <unordered_map>
+#include <vector>
+
+namespace sim::unicorn {
+
+// One instruction as the hook wants it. `match` is its address if it may take the fast path, `no_match` if it needs
+// attention before or after it executes.
+struct Step {
+    std::uint64_t match;
+    const Instruction* instruction;  // null: end of the block
+};
+inline constexpr std::uint64_t no_match = 0x8000'0000'0000'0001;  // not canonical: no instruction is there
+
+struct CachedBlock {
+    CodeBlock code;
+    std::vector<Step> steps;                   // one more than instructions: the last one ends the block
+    const std::uint8_t* memory = nullptr;      // where its bytes are in RAM; null if that could not be found out
+    std::uint32_t first_bytes = 0;             // in the first page; the rest is in the second
+    std::uint64_t second_physical = unmapped;  // start of the second page, if an instruction reaches into it
+    const std::uint8_t* second_memory = nullptr;
+    CachedBlock* older = nullptr;  // another version
+    bool announced = false;        // the sink has been told
+
+    // Does RAM still hold what was decoded?
+    bool current() const {
+        return memory && std::memcmp(memory, code.bytes.data(), first_bytes) == 0 &&
+               (!second_memory ||
+                std::memcmp(second_memory, code.bytes.data() + first_bytes, code.bytes.size() - first_bytes) == 0);
+    }
+};
+
+class CodeCache {
+  public:
+    CodeCache(Memory&, AddressSpace&);  // throws what Decoder::make throws
+
+    struct Place {
+        CachedBlock* block = nullptr;
+        unsigned index = 0;
+    };
+    // The code at `address`, which is about to be executed: the block that begins there, or the rest of one that was
+    // cut short there. `fetched_bytes`: what the engine says is the length of its first instruction, used only if the
+    // code cannot be found or decoded.
+    Place find(std::uint64_t address, std::uint32_t fetched_bytes) {
+        CachedBlock* block = recent_[address % recent_.size()];
+        const std::uint64_t physical = space_.translate(address);
+        if (block && block->code.address == address && block->code.physical_address == physical && valid(*block))
+            [[likely]]
+            return {block, 0};
+        return find_slowly(address, physical, fetched_bytes);
+    }
+
+    // An exception or interrupt cut the block short before this instruction: control will probably come back to it.
+    void remember(CachedBlock*, unsigned index);
+
+    // The blocks, which others may refer to, for whom they must outlive the cache.
+    std::shared_ptr<std::deque<CachedBlock>> blocks() const { return blocks_; }
+
+    // Has a page of RAM ever held code that was executed?
+    bool holds_code(std::uint64_t physical) const {
+        return physical < memory_.bytes() && code_pages_[physical / page_bytes];
+    }
+
+  private:
+    struct Key {
+        std::uint64_t address, physical;
+        bool operator==(const Key&) const = default;
+    };
+    struct Hash {
+        std::size_t operator()(const Key& key) const { return (key.address ^ key.physical << 20) * 0x9e3779b97f4a7c15; }
+    };
+
+    bool valid(const CachedBlock& block) {
+        return block.current() && (!block.second_memory || space_.translate((block.code.address & -page_bytes) +
+                                                                            page_bytes) == block.second_physical);
+    }
+    Place find_slowly(std::uint64_t address, std::uint64_t physical, std::uint32_t fetched_bytes);
+    Place resume(std::uint64_t address, std::uint64_t physical);
+    CachedBlock& decode(std::uint64_t address, std::uint64_t physical, std::uint32_t fetched_bytes);
+    void decode_line(CachedBlock&);
+    void decode_across_pages(CachedBlock&);
+
+    Memory& memory_;
+    AddressSpace& space_;
+    std::unique_ptr<Decoder> decoder_;
+    std::array<CachedBlock*, 1 << 14> recent_{};
+    std::array<Place, 256> cut_{};  // where blocks were cut short, by address
+    std::unordered_map<Key, CachedBlock*, Hash> newest_;
+    std::shared_ptr<std::deque<CachedBlock>> blocks_ = std::make_shared<std::deque<CachedBlock>>();
+    std::vector<std::uint8_t> code_pages_;
+};
+
+}  // namespace sim::unicorn

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The fast path, and the C callbacks that Unicorn calls. No exception leaves a callback: it is kept and thrown again
+// when the engine's C code has returned.
+#include <algorithm>
+#include <regs/pc.hpp>
+#include <sim/board/text.hpp>
+#include <sim/unicorn/machine.hpp>
+
+namespace sim::unicorn {
+
+namespace {
+constexpr std::uint64_t line_bytes = 64;
+}  // namespace
+
+inline void Machine::record(const Instruction& instruction, std::uint16_t index) {
+    for (unsigned i = 0; i < instruction.operand_count; ++i) {
+        const MemoryOperand& operand = instruction.memory[i];
+        const std::uint64_t address = operand_address(operand);
+        if (address % page_bytes + operand.size > page_bytes || operand.size > line_bytes) [[unlikely]] {
+            record_split(instruction, operand, index, address);
+            continue;
+        }
+        const std::uint64_t physical = space_.translate(address);
+        if (operand.kind != AccessKind::load && code_.holds_code(physical)) [[unlikely]] {
+            code_written_ = true;
+            attention_ = 0;
+        }
+        recorder_.add({.instruction = index,
+                       .kind = operand.kind,
+                       .size = std::uint8_t(operand.size),
+                       .io = physical >= board_.memory.bytes(),
+                       .virtual_address = address,
+                       .physical_address = physical});
+    }
+}
+
+// An access that crosses a page has two physical addresses, and one of more than 64 bytes is told as several.
+void Machine::record_split(const Instruction& instruction, const MemoryOperand& operand, std::uint16_t index,
+                           std::uint64_t address) {
+    for (std::uint64_t left = operand.size; left;) {
+        const std::uint64_t in_page = page_bytes - address % page_bytes;
+        const std::uint64_t bytes =
+            std::min({left, in_page, line_bytes - (left > line_bytes ? address % line_bytes : 0)});
+        MemoryOperand part{};
+        part.kind = operand.kind;
+        part.size = std::uint16_t(bytes);
+        part.displacement = std::int64_t(address);
+        Instruction piece{};
+        piece.operand_count = 1;
+        piece.memory[0] = part;
+        if (recorder_.crowded()) recorder_.flush(false, retired_);
+        record(piece, index);
+        address += bytes;
+        left -= bytes;
+    }
+    (void)instruction;
+}
+
+template <bool events>
+inline void Machine::on_code(std::uint64_t address, std::uint32_t bytes) {
+    retired_ += announced_;
+    const Step* step = next_;
+    if (step->match != address || retired_ >= attention_) [[unlikely]] {
+        step = slow_step(address, bytes);
+        if (!step) return;
+        if constexpr (events) {
+            const bool finished = step->instruction->rep && state_->general[1] == 0;
+            if (!finished) record(*step->instruction, std::uint16_t(index_of(step)));
+        }
+    } else if constexpr (events) {
+        recorder_.commit();
+        record(*step->instruction, std::uint16_t(index_of(step)));
+    }
+    announced_ = 1;
+    current_ = step;
+    next_ = step + 1;
+}
+
+struct Machine::Hooks {
+    // Runs `body` so that what it throws ends the run instead of unwinding through C.
+    template <typename Body>
+    static void guard(Machine& machine, Body body) noexcept {
+        try {
+            body();
+        } catch (...) {
+            machine.announced_ = 0;
+            if (!machine.failure_) machine.failure_ = std::current_exception();
+            machine.stopping_ = true;
+            uc_emu_stop(machine.uc_.get());
+        }
+    }
+
+    template <bool events>
+    static void code(uc_engine*, std::uint64_t address, std::uint32_t bytes, void* user) {
+        Machine& machine = *static_cast<Machine*>(user);
+        guard(machine, [&] { machine.on_code<events>(address, bytes); });
+    }
+
+    static void interrupt(uc_engine*, std::uint32_t vector, void* user) {
+        Machine& machine = *static_cast<Machine*>(user);
+        guard(machine, [&] { machine.on_exception(vector); });
+    }
+
+    static bool invalid_instruction(uc_engine*, void* user) {
+        Machine& machine = *static_cast<Machine*>(user);
+        guard(machine, [&] { machine.on_invalid_instruction(); });
+        return !machine.stopping_;
+    }
+
+    static bool invalid_memory(uc_engine*, uc_mem_type type, std::uint64_t physical, int, std::int64_t, void* user) {
+        Machine& machine = *static_cast<Machine*>(user);
+        const char* doing = "read";
+        if (type == UC_MEM_WRITE_UNMAPPED || type == UC_MEM_WRITE_PROT) doing = "write";
+        if (type == UC_MEM_FETCH_UNMAPPED || type == UC_MEM_FETCH_PROT) doing = "instruction fetch";
+        guard(machine, [&] { machine.stop_outside(physical, doing); });
+        return false;
+    }
+
+    static void syscall(uc_engine*, void* user) {
+        Machine& machine = *static_cast<Machine*>(user);
+        guard(machine, [&] { machine.on_syscall(); });
+    }
+
+    static int time_stamp(uc_engine*, void* user) {
+        Machine& machine = *static_cast<Machine*>(user);
+        guard(machine, [&] {
+            const std::uint64_t ticks = machine.now_ticks();
+            machine.input(InputKind::tsc, 0, ticks);
+            machine.state_->general[0] = std::uint32_t(ticks);
+            machine.state_->general[2] = ticks >> 32;
+        });
+        return 1;  // the engine's own is not wanted
+    }
+
+    static int cpuid(uc_engine*, void* user) {
+        Machine& machine = *static_cast<Machine*>(user);
+        guard(machine, [&] {
+            auto& general = machine.state_->general;
+            const auto leaf = std::uint32_t(general[0]), subleaf = std::uint32_t(general[1]);
+            CpuidResult result = machine.cpuid_(leaf, subleaf);
+            constexpr std::uint32_t osxsave = 1u << 27;  // a copy of CR4.OSXSAVE (bit 18)
+            if (leaf == 1) result.ecx = (result.ecx & ~osxsave) | (machine.state_->cr[4] >> 18 & 1 ? osxsave : 0);
+            const std::uint64_t address = std::uint64_t{leaf} << 32 | subleaf;
+            machine.input(InputKind::cpuid, address, std::uint64_t{result.ebx} << 32 | result.eax);
+            machine.input(InputKind::cpuid, address, std::uint64_t{result.edx} << 32 | result.ecx);
+            general[0] = result.eax, general[3] = result.ebx, general[1] = result.ecx, general[2] = result.edx;
+        });
+        return 1;
+    }
+
+    static std::uint32_t in(uc_engine*, std::uint32_t port, int bytes, void* user) {
+        Machine& machine = *static_cast<Machine*>(user);
+        std::uint32_t value = 0;
+        guard(machine, [&] {
+            value = machine.board_.read_port(std::uint16_t(port), unsigned(bytes));
+            machine.input(InputKind::port, std::uint16_t(port), value);
+        });
+        return value;
+    }
+
+    static void out(uc_engine*, std::uint32_t port, int bytes, std::uint32_t value, void* user) {
+        Machine& machine = *static_cast<Machine*>(user);
+        guard(machine, [&] {
+            machine.board_.write_port(std::uint16_t(port), unsigned(bytes), value);
+            if (machine.board_.power_off()) machine.wait_for_change();
+        });
+    }
+
+    static std::uint64_t mmio_read(uc_engine*, std::uint64_t offset, unsigned, void* user) {
+        Machine& machine = *static_cast<Machine*>(user);
+        std::uint64_t value = 0;
+        guard(machine, [&] {
+            value = machine.board_.apic.read(std::uint32_t(offset), machine.now_ticks());
+            machine.input(InputKind::mmio, regs::lapic::default_base + offset, value);
+            machine.wait_for_change();
+        });
+        return value;
+    }
+
+    static void mmio_write(uc_engine*, std::uint64_t offset, unsigned, std::uint64_t value, void* user) {
+        Machine& machine = *static_cast<Machine*>(user);
+        guard(machine, [&] {
+            machine.board_.apic.write(std::uint32_t(offset), std::uint32_t(value), machine.now_ticks());
+            machine.wait_for_change();
+        });
+    }
+};
+
+void Machine::install_hooks() {
+    const auto add = [this](int type, auto callback, int instruction = 0) {
+        uc_hook hook;
+        const uc_err error =
+            uc_hook_add(uc_.get(), &hook, type, reinterpret_cast<void*>(callback), this, 1, 0, instruction);
+        if (error) throw EngineError(text("Unicorn refuses a hook: %s", uc_strerror(error)));
+    };
+    if (config_.events) add(UC_HOOK_CODE, &Hooks::code<true>);
+    else add(UC_HOOK_CODE, &Hooks::code<false>);
+    add(UC_HOOK_INTR, &Hooks::interrupt);
+    add(UC_HOOK_INSN_INVALID, &Hooks::invalid_instruction);
+    add(UC_HOOK_MEM_INVALID, &Hooks::invalid_memory);
+    add(UC_HOOK_INSN, &Hooks::syscall, UC_X86_INS_SYSCALL);
+    add(UC_HOOK_INSN, &Hooks::time_stamp, UC_X86_INS_RDTSC);
+    add(UC_HOOK_INSN, &Hooks::time_stamp, UC_X86_INS_RDTSCP);
+    add(UC_HOOK_INSN, &Hooks::cpuid, UC_X86_INS_CPUID);
+    add(UC_HOOK_INSN, &Hooks::in, UC_X86_INS_IN);
+    add(UC_HOOK_INSN, &Hooks::out, UC_X86_INS_OUT);
+    if (const uc_err error = uc_mmio_map(uc_.get(), regs::lapic::default_base, page_bytes, &Hooks::mmio_read, this,
+                                         &Hooks::mmio_write, this))
+        throw EngineError(text("Unicorn cannot map the local APIC: %s", uc_strerror(error)));
+}
+
+}  // namespace sim::unicorn

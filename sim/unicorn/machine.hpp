@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One run: a board, a Unicorn instance, and the hook that sees every instruction before it executes.
+//
+// The hook announces an instruction; it has retired when the hook is called for the next one, unless an exception came
+// in between. `retired_` is the only clock of the run: everything that must happen at a certain point (timer, extra
+// interrupts, the instruction limit, looking at the stop flag) is put into `attention_`, one number that the hook
+// compares with it. Instructions that need work before or after them never match the fast path's address.
+#pragma once
+#include <unicorn/unicorn.h>
+
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <sim/board/board.hpp>
+#include <sim/engine.hpp>
+#include <sim/image/image.hpp>
+#include <sim/unicorn/address_space.hpp>
+#include <sim/unicorn/code_cache.hpp>
+#include <sim/unicorn/cpu_state.hpp>
+#include <sim/unicorn/cpuid.hpp>
+#include <sim/unicorn/recorder.hpp>
+#include <string>
+
+namespace sim::unicorn {
+
+// An exception that the CPU raises, or would.
+struct Fault {
+    std::uint8_t vector;
+    std::uint32_t error_code = 0;
+    std::uint64_t address = 0;  // #PF: what CR2 becomes
+    const char* why = "";       // of one met while delivering another
+};
+
+class Machine {
+  public:
+    Machine(const RunConfig&, const CpuidTable&);  // throws EngineError
+    ~Machine();
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+
+    RunResult run();
+    std::shared_ptr<std::deque<CachedBlock>> blocks() const { return code_.blocks(); }
+
+  private:
+    struct Hooks;  // the C callbacks: hooks.cpp
+    friend struct Hooks;
+
+    // hooks.cpp: the fast path
+    void install_hooks();
+    template <bool events>
+    void on_code(std::uint64_t address, std::uint32_t bytes);
+    void record(const Instruction&, std::uint16_t index);
+    void record_split(const Instruction&, const MemoryOperand&, std::uint16_t index, std::uint64_t address);
+
+    std::uint64_t operand_address(const MemoryOperand& operand) const {
+        std::uint64_t address = std::uint64_t(operand.displacement);
+        if (operand.base != no_register) address += state_->general[operand.base];
+        if (operand.index != no_register) address += state_->general[operand.index] * operand.scale;
+        if (operand.address_bits == 32) address = std::uint32_t(address);
+        if (operand.segment != SegmentBase::none)
+            address += state_->segments[operand.segment == SegmentBase::fs ? fs : gs].base;
+        return address;
+    }
+
+    // step.cpp: everything else about going from one instruction to the next. Null: do not execute what is there.
+    const Step* slow_step(std::uint64_t address, std::uint32_t bytes);
+    const Step* again(const Step*, std::uint64_t address, std::uint32_t bytes);
+    const Step* enter_block(std::uint64_t address, std::uint32_t bytes);
+    void retire_announced();
+    bool left_block(std::uint64_t address) const;
+    void after_special(const Instruction&);
+    bool before_special(const Step*);
+    void emulate_random(const Instruction&);
+    bool attend(std::uint64_t address);
+    void raise_due();
+    void take_interrupt(std::uint8_t vector, std::uint64_t address);
+    void update_attention();
+    static const Step* no_step();
+    unsigned index_of(const Step* step) const { return unsigned(step - recorder_.block()->steps.data()); }
+
+    // delivery.cpp
+    enum class Entry : std::uint8_t { exception, interrupt, software };
+    // Delivers, or what comes of trying: a double fault, a triple fault (then the run stops).
+    void deliver(Fault, Entry, std::uint64_t return_address);
+    void deliver_in_hook(Fault, Entry, std::uint64_t address, const Step*);
+    std::optional<Fault> try_deliver(const Fault&, Entry, std::uint64_t return_address);
+    std::optional<Fault> software_gate_fault(std::uint8_t vector);
+    std::optional<Fault> read_system(std::uint64_t address, void* to, unsigned bytes, const char* what);
+    void note_fault(const Fault&);
+    void settle_announced(bool retired, std::uint64_t next_address);
+    void on_exception(std::uint32_t vector);
+    void on_invalid_instruction();
+    void on_syscall();
+
+    // machine.cpp
+    void stop(StopReason, std::string detail);
+    void stop_outside(std::uint64_t physical, const char* doing);
+    void halt();
+    bool attend_halted();
+    std::uint64_t now_ticks();
+    std::uint64_t timer_clock() { return config_.clock == Clock::cycles ? now_ticks() : retired_ + skipped_; }
+    void input(InputKind, std::uint64_t address, std::uint64_t value);
+    Registers registers() const;
+    std::string where(std::uint64_t address) const;
+    std::uint64_t rflags() const;
+    std::uint64_t read_register(int name) const;
+    void write_register(int name, std::uint64_t value);
+    std::uint64_t read_msr(std::uint32_t number) const;
+    void wait_for_change() { attention_ = 0; }  // look again at the next instruction
+    bool interruptible() const { return state_->rflags & rflags_if; }
+
+    static constexpr std::uint64_t rflags_if = 1u << 9, rflags_tf = 1u << 8, rflags_nt = 1u << 14, rflags_rf = 1u << 16;
+    static constexpr std::uint64_t poll_instructions = 1024;  // at least so often the stop flag is looked at
+    static constexpr unsigned fault_history = 8;
+    static constexpr std::size_t interrupts_noted = 1 << 16;
+
+    // What the fast path touches, together.
+    const Step* next_ = nullptr;     // expected next
+    const Step* current_ = nullptr;  // announced; meaningful if `announced_`
+    std::uint64_t retired_ = 0;
+    std::uint64_t attention_ = 0;
+    std::uint32_t announced_ = 0;  // 1: `current_` was announced and nothing is known of it yet
+    bool code_written_ = false;    // a store went to a page that holds code
+    CpuState* state_ = nullptr;
+
+    const RunConfig& config_;
+    const CpuidTable& cpuid_;
+    Board board_;
+    std::unique_ptr<uc_engine, void (*)(uc_engine*)> uc_;
+    CpuView cpu_;
+    AddressSpace space_;
+    CodeCache code_;
+    Recorder recorder_;
+
+    std::uint64_t skipped_ = 0;       // ticks slept in HLT
+    std::uint64_t shadow_until_ = 0;  // interrupts are held off while retired_ is below (STI, MOV SS)
+    std::size_t next_irq_at_ = 0;
+    std::vector<std::uint64_t> irq_at_;  // sorted
+    std::uint64_t random_state_;
+    std::uint64_t repeat_polls_ = 0;
+    std::uint64_t invalidated_page_ = 0;  // operand of the INVLPG that was announced
+    std::uint64_t written_msr_ = 0, written_msr_value_ = 0;
+    bool was_interruptible_ = false;  // before the STI that was announced
+    bool stopping_ = false;
+    bool stale_code_ = false;     // the host wrote over code that the engine has translated
+    std::exception_ptr failure_;  // thrown by a sink or a console, to be thrown again outside of the engine's C code
+    RunResult result_;
+    std::deque<FaultStep> faults_;
+};
+
+}  // namespace sim::unicorn

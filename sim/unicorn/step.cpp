@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// From one instruction to the next when it is more than "the next one in the block, nothing due".
+#include <algorithm>
+#include <regs/pc.hpp>
+#include <sim/board/text.hpp>
+#include <sim/unicorn/machine.hpp>
+
+namespace sim::unicorn {
+
+namespace {
+const Step end_step{no_match, nullptr};
+
+constexpr std::uint8_t undefined_opcode = 6, general_protection = 13;
+constexpr std::uint64_t efer_sce = 1;
+constexpr unsigned io_privilege_shift = 12;
+constexpr std::uint64_t repeat_poll_iterations = 4096;
+
+// The bytes of an instruction after its prefixes, and the REX prefix if it has one.
+struct Opcode {
+    const std::uint8_t* at;
+    std::uint8_t rex = 0;
+    bool operand16 = false;
+};
+Opcode skip_prefixes(const std::uint8_t* at) {
+    Opcode result{at};
+    for (;; ++result.at) {
+        const std::uint8_t byte = *result.at;
+        if (byte == 0x66) result.operand16 = true;
+        else if (byte != 0xf0 && byte != 0xf2 && byte != 0xf3 && byte != 0x2e && byte != 0x36 && byte != 0x3e &&
+                 byte != 0x26 && byte != 0x64 && byte != 0x65 && byte != 0x67)
+            break;
+    }
+    if ((*result.at & 0xf0) == 0x40) result.rex = *result.at++;
+    return result;
+}
+
+// SplitMix64: its state is a counter, so the n-th number depends on the seed and n only.
+std::uint64_t next_random(std::uint64_t& state) {
+    std::uint64_t x = state += 0x9e3779b97f4a7c15;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+    return x ^ (x >> 31);
+}
+}  // namespace
+
+const Step* Machine::no_step() { return &end_step; }
+
+const Step* Machine::slow_step(std::uint64_t address, std::uint32_t bytes) {
+    if (announced_) {
+        const Instruction& last = *current_->instruction;
+        // The same instruction again without a jump: an iteration of a string instruction, or the engine starts it
+        // afresh because it writes into its own block. It has not retired.
+        if (last.address == address && (last.rep || last.flow == Flow::next)) {
+            --retired_;
+            announced_ = 0;
+            return again(current_, address, bytes);
+        }
+        retire_announced();
+    }
+    const bool sequential = next_->instruction && next_->instruction->address == address &&
+                            (!code_written_ || recorder_.block()->current());
+    code_written_ = false;
+    if (!sequential) {
+        recorder_.flush(left_block(address), retired_);
+        if (config_.clock == Clock::cycles && board_.apic.deadline_ticks() <= now_ticks()) wait_for_change();
+    }
+    if (retired_ >= attention_ && attend(address)) return nullptr;
+    const Step* step = sequential ? next_ : enter_block(address, bytes);
+    if (step->match == no_match && !before_special(step)) return nullptr;
+    return step;
+}
+
+// The announced instruction has retired (`retired_` counts it already).
+void Machine::retire_announced() {
+    announced_ = 0;
+    if (current_->instruction->rep) recorder_.merge_iteration();
+    else recorder_.commit();
+    if (current_->match == no_match) after_special(*current_->instruction);
+}
+
+bool Machine::left_block(std::uint64_t address) const {
+    return current_ && address != current_->instruction->address + current_->instruction->length;
+}
+
+const Step* Machine::again(const Step* step, std::uint64_t address, std::uint32_t bytes) {
+    if (!step->instruction->rep) {
+        recorder_.drop();
+        if (!recorder_.block()->current()) {  // it rewrote what follows it
+            recorder_.flush(false, retired_);
+            step = enter_block(address, bytes);
+        }
+        return step->match == no_match && !before_special(step) ? nullptr : step;
+    }
+    recorder_.merge_iteration();
+    if (recorder_.crowded()) recorder_.flush(false, retired_);
+    if (++repeat_polls_ % repeat_poll_iterations == 0 || board_.power_off()) {
+        // Millions of iterations are one instruction for the clock, but not for who waits for the run to end.
+        if (config_.stop && config_.stop->load(std::memory_order_relaxed)) {
+            state_->rip = address;
+            stop(StopReason::interrupted, "stopped from outside at " + where(address));
+            return nullptr;
+        }
+    }
+    return step;
+}
+
+const Step* Machine::enter_block(std::uint64_t address, std::uint32_t bytes) {
+    const CodeCache::Place place = code_.find(address, bytes);
+    recorder_.begin(place.block, place.index, retired_);
+    return &place.block->steps[place.index];
+}
+
+void Machine::after_special(const Instruction& instruction) {
+    const auto control = [this](ControlKind kind, std::uint64_t which, std::uint64_t value) {
+        if (!config_.events) return;
+        recorder_.flush(false, retired_);
+        config_.events->on_control({.cpu = 0, .index = retired_, .kind = kind, .which = which, .value = value});
+    };
+    switch (instruction.special) {
+        case Special::wrmsr:
+            space_.flush();
+            if (written_msr_ == regs::msr::efer) control(ControlKind::efer, written_msr_, *cpu_.efer);
+            else control(ControlKind::msr, written_msr_, written_msr_value_);
+            break;
+        case Special::mov_to_cr: {
+            space_.flush();
+            const std::uint64_t offset = instruction.address - recorder_.block()->code.address;
+            const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);  // 0F 22 /r
+            switch ((opcode.at[2] >> 3 & 7) | (opcode.rex & 4) << 1) {
+                case 0:
+                    control(ControlKind::cr0, 0, state_->cr[0]);
+                    break;
+                case 2:
+                    control(ControlKind::cr2, 2, state_->cr[2]);
+                    break;
+                case 3:
+                    control(ControlKind::cr3, 3, state_->cr[3]);
+                    break;
+                case 4:
+                    control(ControlKind::cr4, 4, state_->cr[4]);
+                    break;
+                default:
+                    break;
+            }
+            break;
+        }
+        case Special::invlpg:
+            space_.flush_page(invalidated_page_);
+            control(ControlKind::invalidate_page, invalidated_page_, 0);
+            break;
+        case Special::sti:
+            if (!was_interruptible_) shadow_until_ = retired_ + 1;
+            wait_for_change();
+            break;
+        case Special::mov_ss:
+            shadow_until_ = retired_ + 1;
+            wait_for_change();
+            break;
+        case Special::popf:
+        case Special::iret:
+        case Special::sysret:
+            wait_for_change();
+            break;
+        default:
+            break;
+    }
+}
+
+// True: execute it.
+bool Machine::before_special(const Step* step) {
+    const Instruction& instruction = *step->instruction;
+    const std::uint64_t address = instruction.address;
+    switch (instruction.special) {
+        case Special::in:
+        case Special::out:
+            // The engine does not look at IOPL. There is no I/O permission bitmap on this board's kernels.
+            if (cpu_.cpl() <= (state_->rflags >> io_privilege_shift & 3)) return true;
+            deliver_in_hook({.vector = general_protection}, Entry::exception, address, step);
+            return false;
+        case Special::syscall:
+            if (*cpu_.efer & efer_sce) return true;
+            deliver_in_hook({.vector = undefined_opcode}, Entry::exception, address, step);
+            return false;
+        case Special::unsupported:
+            if (cpu_.cpl() == 3) {  // CPUID does not announce it
+                deliver_in_hook({.vector = undefined_opcode}, Entry::exception, address, step);
+                return false;
+            }
+            state_->rip = address;
+            stop(StopReason::unsupported,
+                 "an instruction that this engine cannot run faithfully (VEX or EVEX) at " + where(address));
+            return false;
+        case Special::invlpg:
+            invalidated_page_ = operand_address(instruction.memory[0]);
+            return true;
+        case Special::wrmsr:
+            written_msr_ = std::uint32_t(state_->general[1]);
+            written_msr_value_ = state_->general[2] << 32 | std::uint32_t(state_->general[0]);
+            return true;
+        case Special::sti:
+            was_interruptible_ = interruptible();
+            return true;
+        case Special::rdrand:
+            emulate_random(instruction);
+            announced_ = 1;
+            current_ = step;
+            next_ = step + 1;
+            write_register(UC_X86_REG_RIP, address + instruction.length);
+            return false;
+        default:
+            return true;
+    }
+}
+
+// RDRAND and RDSEED, which CPUID does not announce, come from the run's seed.
+void Machine::emulate_random(const Instruction& instruction) {
+    const std::uint64_t offset = instruction.address - recorder_.block()->code.address;
+    const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);  // 0F C7 /6 or /7
+    std::uint64_t& target = state_->general[(opcode.at[2] & 7) | (opcode.rex & 1) << 3];
+    std::uint64_t value = next_random(random_state_);
+    if (!(opcode.rex & 8)) value = opcode.operand16 ? value & 0xffff : value & 0xffff'ffff;
+    input(InputKind::random, 0, value);
+    target = opcode.operand16 && !(opcode.rex & 8) ? (target & ~0xffffull) | value : value;
+    constexpr std::uint64_t arithmetic_flags = 0x8d5, carry = 1;  // of these only the carry is set: a number is there
+    write_register(UC_X86_REG_RFLAGS, (rflags() & ~arithmetic_flags) | carry);
+}
+
+// Something may be due. True: it was, and the instruction at `address` is not to be executed now.
+bool Machine::attend(std::uint64_t address) {
+    state_->rip = address;
+    if (const auto& off = board_.power_off()) {
+        result_.guest_code = off->code;
+        stop(off->reason, off->reason == StopReason::power_off
+                              ? "the guest switched the power off"
+                              : text("the guest switched the power off and reports failure (code %#x)", off->code));
+        return true;
+    }
+    if (config_.instruction_limit && retired_ >= *config_.instruction_limit) {
+        stop(StopReason::instruction_limit, "the limit was reached at " + where(address));
+        return true;
+    }
+    if (config_.stop && config_.stop->load(std::memory_order_relaxed)) {
+        stop(StopReason::interrupted, "stopped from outside at " + where(address));
+        return true;
+    }
+    if (config_.progress) config_.progress->store(retired_, std::memory_order_relaxed);
+    raise_due();
+    if (const auto vector = board_.apic.pending(); vector && interruptible() && retired_ >= shadow_until_) {
+        take_interrupt(*vector, address);
+        if (!stopping_) write_register(UC_X86_REG_RIP, state_->rip);
+        return true;
+    }
+    update_attention();
+    return false;
+}
+
+// Timer and extra interrupts whose time has come become pending.
+void Machine::raise_due() {
+    board_.apic.advance(timer_clock());
+    for (; next_irq_at_ < irq_at_.size() && irq_at_[next_irq_at_] <= retired_; ++next_irq_at_)
+        if (!board_.apic.raise_timer()) result_.irq_at_ignored.push_back(irq_at_[next_irq_at_]);
+}
+
+void Machine::take_interrupt(std::uint8_t vector, std::uint64_t address) {
+    if (recorder_.block() && next_->instruction && next_->instruction->address == address)
+        code_.remember(recorder_.block(), index_of(next_));
+    recorder_.flush(left_block(address), retired_);
+    board_.apic.accept(vector);
+    if (result_.interrupts_at.size() < interrupts_noted) result_.interrupts_at.push_back(retired_);
+    next_ = no_step();
+    deliver({.vector = vector}, Entry::interrupt, address);
+    update_attention();
+}
+
+void Machine::update_attention() {
+    std::uint64_t next = retired_ + poll_instructions;
+    if (config_.instruction_limit) next = std::min(next, *config_.instruction_limit);
+    if (next_irq_at_ < irq_at_.size()) next = std::min(next, irq_at_[next_irq_at_]);
+    if (config_.clock == Clock::instructions) {
+        const std::uint64_t deadline = board_.apic.deadline_ticks();
+        if (deadline != LocalApic::never) next = std::min(next, deadline - std::min(deadline, skipped_));
+    }
+    if (shadow_until_ > retired_) next = std::min(next, shadow_until_);
+    attention_ = next;
+}
+
+}  // namespace sim::unicorn
