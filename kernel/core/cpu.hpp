@@ -7,6 +7,8 @@
 
 namespace exo {
 
+class AddressSpace;
+
 inline bool sooner(const Thread& a, const Thread& b) { return a.deadline_ns < b.deadline_ns; }
 
 struct PerCpu {
@@ -18,6 +20,7 @@ struct PerCpu {
     PairingHeap<Thread, &Thread::deadline_node, sooner> deadlines;
     std::uint64_t armed_ns = abi::no_deadline;  // when the timer will fire
     std::uint64_t tick_ns = abi::no_deadline;   // when a full slice has passed since tick_switches was noted
+    AddressSpace* active_space = nullptr;       // whose tables are loaded; kernel threads keep what they find
     std::uint64_t switches = 0;
     std::uint64_t tick_switches = 0;
     Thread* just_died = nullptr;  // switched away from for the last time; its stack is free once another runs

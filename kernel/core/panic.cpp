@@ -47,7 +47,7 @@ void print_backtrace(std::uintptr_t instruction, std::uintptr_t frame_pointer, c
 
 void panic(std::string_view cause) {
     const TextSink sink = begin(cause);
-    print_backtrace(reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)),
+    print_backtrace(reinterpret_cast<std::uintptr_t>(&panic),
                     reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)), sink);
     stop();
 }

@@ -31,6 +31,7 @@ Result<> Process::prepare(std::string_view program, std::span<const Grant> grant
     __builtin_memcpy(name_, program.data(), program.size());
     argument_ = argument;
     syscalls_ = native_syscalls();
+    quota_ = EXO_TRY(Quota::make(quota_pages));
     space_ = EXO_TRY(AddressSpace::create());
     EXO_TRY(handles_.init());
     EXO_TRY(load(program));
@@ -40,7 +41,7 @@ Result<> Process::prepare(std::string_view program, std::span<const Grant> grant
 }
 
 Result<> Process::load(std::string_view program) {
-    Ref<VmObject> stack = EXO_TRY(VmObject::make_paged(user_stack_pages, quota_));
+    Ref<VmObject> stack = EXO_TRY(VmObject::make_paged(user_stack_pages, *quota_));
     const hal::VirtAddr bottom =
         EXO_TRY(space_->map(*stack, 0, user_stack_pages, hal::Access::read | hal::Access::write | hal::Access::user));
     stack_top_ = bottom + user_stack_pages * page_bytes;
@@ -49,7 +50,7 @@ Result<> Process::load(std::string_view program) {
         return {};
     }
     const std::span<const std::byte> file = EXO_TRY(archive_find(program));
-    entry_ = EXO_TRY(load_elf(file, *space_, quota_));
+    entry_ = EXO_TRY(load_elf(file, *space_, *quota_));
     return {};
 }
 
@@ -62,7 +63,14 @@ void Process::first_entry(void* self) {
 
 Process::~Process() {
     handles_.close_all();
-    if (space_ != nullptr) AddressSpace::destroy(space_);
+    release_space();
+}
+
+void Process::release_space() {
+    AddressSpace* space = std::exchange(space_, nullptr);
+    if (space == nullptr) return;
+    leave_space(*space);
+    AddressSpace::destroy(space);
 }
 
 void Process::destroy(Process& process) { process_cache.destroy(process); }

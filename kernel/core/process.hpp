@@ -33,7 +33,7 @@ class Process : public Object {
     std::string_view name() const { return {name_, name_bytes_}; }
     AddressSpace& space() { return *space_; }
     HandleTable& handles() { return handles_; }
-    Quota& quota() { return quota_; }
+    Quota& quota() { return *quota_; }
     const SyscallEntry* syscalls() const { return syscalls_; }
     bool ended() const { return ended_; }
     bool killed() const { return killed_; }
@@ -41,6 +41,10 @@ class Process : public Object {
     WaitQueue& end_queue() { return end_queue_; }
     std::uint64_t unknown_calls = 0;
     std::uint64_t preemptions = 0;  // of its thread, known when it has ended
+
+    // Gives the address space back, once no thread of the process runs any more. The object itself may live on, for
+    // those who hold a handle to it. May wait for flushes.
+    void release_space();
 
     // The calling thread's process ends: handles are closed, waiters told. Interrupts masked.
     [[noreturn]] static void exit_current(std::int64_t status, bool killed);
@@ -59,7 +63,7 @@ class Process : public Object {
     hal::VirtAddr entry_;
     hal::VirtAddr stack_top_;
     std::uint64_t argument_ = 0;
-    Quota quota_{quota_pages};
+    Ref<Quota> quota_;
     AddressSpace* space_ = nullptr;
     HandleTable handles_;
     const SyscallEntry* syscalls_ = nullptr;

@@ -8,8 +8,15 @@ namespace exo {
 namespace {
 
 constinit ObjectCache<VmObject> objects("vm-object");
+constinit ObjectCache<Quota> quotas("quota");
 
 }  // namespace
+
+Result<Ref<Quota>> Quota::make(std::uint64_t limit) { return Ref<Quota>::adopt(*EXO_TRY(quotas.make(limit))); }
+
+void Quota::unref() {
+    if (references.decrement()) quotas.destroy(*this);
+}
 
 Result<Ref<VmObject>> VmObject::make_contiguous(std::uint64_t pages, Quota& quota) {
     if (pages == 0 || pages > (std::uint64_t{1} << largest_order)) return Error::bad_argument;
@@ -64,10 +71,10 @@ void VmObject::unref() {
     if (!references_.decrement()) return;
     if (contiguous()) frames_free(block_, order_for_pages(charged_));
     else free_pages(pages_);
-    Quota& quota = quota_;
+    const Ref<Quota> quota = std::move(quota_);
     const std::uint64_t charged = charged_;
     objects.destroy(*this);
-    quota.release(charged);
+    quota->release(charged);
 }
 
 }  // namespace exo

@@ -19,7 +19,7 @@ class VmObject {
     // Single frames, wherever they are. At most paged_limit pages.
     static Result<Ref<VmObject>> make_paged(std::uint64_t pages, Quota& quota);
     // Both: bad_argument for 0 or too many pages; no_memory if the quota or the frames do not suffice, with nothing
-    // kept. The quota must outlive the object. Called with interrupts on or off, no lock above Rank::slab held.
+    // kept. The object keeps the quota alive. Called with interrupts on or off, no lock above Rank::slab held.
 
     static constexpr std::uint64_t paged_limit = 512 * 1024;  // 2 GiB: its list of frames is one block of 4 MiB
 
@@ -58,7 +58,7 @@ class VmObject {
     const std::uint64_t charged_;
     hal::PhysAddr block_;            // contiguous
     hal::PhysAddr* list_ = nullptr;  // paged: pages_ frames
-    Quota& quota_;
+    Ref<Quota> quota_;
 };
 
 }  // namespace exo

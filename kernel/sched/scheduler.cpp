@@ -34,6 +34,12 @@ void after_switch() {
     if (cpu.just_died != nullptr) reaper_add(*std::exchange(cpu.just_died, nullptr));
 }
 
+void enter_space(PerCpu& cpu, AddressSpace& space) {
+    if (cpu.active_space == &space) return;
+    cpu.active_space = &space;
+    space.activate();
+}
+
 void switch_to(PerCpu& cpu, Thread& next) {
     Thread& previous = *cpu.current;
     EXO_DEBUG_ASSERT(!hal::irq_enabled());
@@ -45,7 +51,7 @@ void switch_to(PerCpu& cpu, Thread& next) {
     cpu.current = &next;
     next.state = ThreadState::running;
     if (next.process != nullptr) {
-        if (previous.process != next.process) next.process->space().activate();
+        enter_space(cpu, next.process->space());
         hal::set_user_return_stack(next.stack.data() + next.stack.size());
         start_slice_clock(cpu);
     }
@@ -134,6 +140,14 @@ void timer_expired() {
         start_slice_clock(cpu);
     }
     arm_timer(cpu);
+}
+
+void leave_space(AddressSpace& space) {
+    hal::IrqGuard masked;
+    PerCpu& cpu = this_cpu();
+    if (cpu.active_space != &space) return;
+    cpu.active_space = nullptr;
+    hal::activate(hal::kernel_page_table());
 }
 
 void deadline_add(Thread& thread) {

@@ -21,6 +21,7 @@ void reschedule();                // the caller is blocked, dead or has been put
 void run_directly(Thread& next);  // the same, to a given thread that is in no queue
 void preempt_if_needed();         // on the way to ring 3, and at preempt_point
 void timer_expired();             // from the timer interrupt: wakes who is due, ends slices
+void leave_space(AddressSpace&);  // this CPU loads the kernel's own tables if that space's are loaded
 void deadline_add(Thread&);
 void deadline_remove(Thread&);  // nothing if it has none
 

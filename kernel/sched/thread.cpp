@@ -26,7 +26,10 @@ void free_thread(Thread& thread) {
     hal::context_release(thread.context);
     hal::unmap_kernel_stack(thread.stack, thread.stack_block, stack_pages);
     frames_free(thread.stack_block, stack_order);
-    if (thread.process != nullptr) thread.process->unref();
+    if (thread.process != nullptr) {
+        thread.process->release_space();  // its only thread is gone
+        thread.process->unref();
+    }
     thread_cache.destroy(thread);
 }
 
