@@ -57,8 +57,7 @@ class ElfImage final : public Image {
 
   private:
     struct Part {  // the kernel, or one program
-        Part(detail::ElfFile file, std::string name, Bytes bytes)
-            : elf(std::move(file)), program(std::move(name)), lines(bytes) {}
+        Part(detail::ElfFile file, std::string name) : elf(std::move(file)), program(std::move(name)), lines(elf) {}
         detail::ElfFile elf;
         std::string program;
         detail::LineTable lines;
@@ -88,7 +87,7 @@ class ElfImage final : public Image {
 
 void ElfImage::add_part(Bytes bytes, const std::string& program) {
     const std::string what = program.empty() ? shown_ : llvm::formatv("{} (program '{}')", shown_, program).str();
-    parts_.emplace_back(detail::read_elf(bytes, what), program, bytes);
+    parts_.emplace_back(detail::read_elf(bytes, what), program);
     symbols_.add(parts_.back().elf, parts_.back().program);
     add_marks(parts_.back().elf);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Source lines from DWARF. Opening costs nothing: LLVM reads the tables when the first address is asked for, and a
-// compilation unit's lines when one of its addresses is.
+// Source lines from DWARF's line tables. They are read when the first address is asked for. Only the line programs are:
+// LLVM's reader of debug information entries does not survive damaged ones.
 #pragma once
 #include <cstdint>
-#include <memory>
-#include <span>
+#include <sim/image/elf.hpp>
 #include <string>
+#include <vector>
 
 namespace sim::detail {
 
@@ -16,15 +16,20 @@ struct SourceLine {
 
 class LineTable {
   public:
-    explicit LineTable(std::span<const std::uint8_t> elf);  // must outlive the table
-    ~LineTable();
-    SourceLine find(std::uint64_t virtual_address);  // line 0 if unknown; of the innermost inlined call
+    explicit LineTable(const ElfFile& elf) : elf_(elf) {}  // must outlive the table
+    SourceLine find(std::uint64_t virtual_address);        // line 0 if unknown; of the innermost inlined call
 
   private:
-    struct Dwarf;
-    std::span<const std::uint8_t> elf_;
-    std::unique_ptr<Dwarf> dwarf_;
-    bool opened_ = false;
+    struct Row {
+        std::uint64_t start, end;
+        std::uint32_t file, line;
+    };
+    void read();
+
+    const ElfFile& elf_;
+    bool read_ = false;
+    std::vector<Row> rows_;  // by start
+    std::vector<std::string> files_;
 };
 
 }  // namespace sim::detail

@@ -2,6 +2,7 @@
 #include <elf.h>
 #include <llvm/Demangle/Demangle.h>
 #include <algorithm>
+#include <cstdlib>
 #include <sim/image/symbols.hpp>
 
 namespace sim::detail {
@@ -107,19 +108,18 @@ std::string shorten_template_arguments(std::string_view name) {
 
 std::string short_name(std::string_view symbol) {
     if (symbol.size() > 4096) return std::string(symbol.substr(0, 256));  // a damaged table, not a name
+    if (!symbol.starts_with("_Z")) return std::string(symbol);
+    const auto dot = std::min(symbol.find('.'), symbol.size());  // of ".cold", ".constprop.0": the compiler's clones
+    const std::string mangled(symbol.substr(0, dot));
+    const std::string suffix(symbol.substr(dot));
     llvm::ItaniumPartialDemangler demangler;
-    const std::string terminated(symbol);
-    const bool mangled = symbol.starts_with("_Z") && !demangler.partialDemangle(terminated.c_str());
-    if (!mangled || !demangler.isFunction()) return mangled ? llvm::demangle(terminated) : terminated;
+    if (demangler.partialDemangle(mangled.c_str())) return std::string(symbol);
+    if (!demangler.isFunction()) return llvm::demangle(mangled) + suffix;
     std::size_t size = 0;
     char* text = demangler.getFunctionName(nullptr, &size);
-    const std::string base = text != nullptr ? text : terminated;
+    const std::string name = text != nullptr ? text : mangled;
     std::free(text);
-    size = 0;
-    text = demangler.getFunctionDeclContextName(nullptr, &size);
-    const std::string context = text != nullptr ? text : "";
-    std::free(text);
-    return shorten_template_arguments(context.empty() ? base : context + "::" + base);
+    return shorten_template_arguments(name) + suffix;
 }
 
 void SymbolTable::add(const ElfFile& file, std::string_view program) {

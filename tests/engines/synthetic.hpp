@@ -124,11 +124,15 @@ class RandomProgram {
     void run(sim::EventSink& sink, std::uint64_t instructions) {
         std::vector<bool> announced(code_.size());
         std::uint64_t index = 0;
+        sim::CodeId id = 0;  // in order of first execution
         sink.on_input({0, 0, sim::InputKind::start, 0, 42});
         while (index < instructions) {
-            const sim::CodeBlock& code = code_[next_];
-            if (!announced[next_]) sink.on_code(code);
-            announced[next_] = true;
+            sim::CodeBlock& code = code_[next_];
+            if (!announced[next_]) {
+                announced[next_] = true;
+                code.id = id++;
+                sink.on_code(code);
+            }
             index += run_block(sink, code, index);
             if (pick(8) == 0) next_ = pick(static_cast<unsigned>(code_.size()));
         }

@@ -17,9 +17,9 @@ using synthetic::kernel_base;
 
 constexpr std::uint64_t data = 0xffff888000001000;
 
-class Run {
+class ModelRun {
   public:
-    Run() : model_(make_simple_model()) {}
+    ModelRun() : model_(make_simple_model()) {}
     void code(const CodeBlock& code) { model_->on_code(code); }
 
     std::vector<RetireTime> once(const CodeBlock& code, std::span<const Access> accesses = {}, bool taken = false) {
@@ -88,25 +88,25 @@ TEST(InstructionClass, IsToldFromBytes) {
 TEST(SimpleModel, DependentAddsTakeACycleEach) {
     CodeBuilder b(0, kernel_base);
     for (int i = 0; i < 8; ++i) b.add_rax_rax();
-    EXPECT_EQ(Run().steady_hundredths(b.take()), 800u);
+    EXPECT_EQ(ModelRun().steady_hundredths(b.take()), 800u);
 }
 
 TEST(SimpleModel, DispatchesSixAddsAndTwelveNopsACycle) {
     CodeBuilder moves(0, kernel_base), nops(0, kernel_base);
     for (int i = 0; i < 12; ++i) moves.add({0x48, 0x89, 0xd8}, synthetic::rbx, synthetic::rax);
     for (int i = 0; i < 12; ++i) nops.nop();
-    EXPECT_EQ(Run().steady_hundredths(moves.take()), 200u);
-    EXPECT_EQ(Run().steady_hundredths(nops.take()), 100u);
+    EXPECT_EQ(ModelRun().steady_hundredths(moves.take()), 200u);
+    EXPECT_EQ(ModelRun().steady_hundredths(nops.take()), 100u);
 }
 
 TEST(SimpleModel, ZeroIdiomBreaksTheChain) {
     CodeBuilder b(0, kernel_base);
     b.add({0x48, 0x0f, 0xaf, 0xc0}, synthetic::rax, synthetic::rax);  // imul rax, rax
     b.add({0x31, 0xc0}, synthetic::rax, synthetic::rax);              // xor eax, eax
-    EXPECT_LT(Run().steady_hundredths(b.take()), 100u);
+    EXPECT_LT(ModelRun().steady_hundredths(b.take()), 100u);
     CodeBuilder chain(0, kernel_base);
     chain.add({0x48, 0x0f, 0xaf, 0xc0}, synthetic::rax, synthetic::rax);
-    EXPECT_EQ(Run().steady_hundredths(chain.take()), 300u);
+    EXPECT_EQ(ModelRun().steady_hundredths(chain.take()), 300u);
 }
 
 TEST(SimpleModel, LoadChainTakesFourCyclesInL1) {
@@ -115,7 +115,7 @@ TEST(SimpleModel, LoadChainTakesFourCyclesInL1) {
     load.operand_count = 1;
     load.memory[0] = {.base = 0, .kind = AccessKind::load, .size = 8};
     Access one[] = {access(0, AccessKind::load, data)};
-    EXPECT_EQ(Run().steady_hundredths(b.take(), one), 400u);
+    EXPECT_EQ(ModelRun().steady_hundredths(b.take(), one), 400u);
 }
 
 TEST(SimpleModel, CacheLevelsHoldWhatTheirSizeSays) {
@@ -125,7 +125,7 @@ TEST(SimpleModel, CacheLevelsHoldWhatTheirSizeSays) {
     load.memory[0] = {.base = 0, .kind = AccessKind::load, .size = 8};
     CodeBlock code = b.take();
     auto chase = [&](std::uint64_t lines) {  // mean latency of a chain over so many lines, after one pass
-        Run run;
+        ModelRun run;
         run.code(code);
         Cycle start = 0;
         for (std::uint64_t i = 0; i < 3 * lines; ++i) {
@@ -149,7 +149,7 @@ TEST(SimpleModel, StoreForwardsToALoadThroughAnotherBase) {
     load.operand_count = 1;
     load.memory[0] = {.base = 6, .kind = AccessKind::load, .size = 8};
     Access both[] = {access(0, AccessKind::store, data), access(1, AccessKind::load, data)};
-    EXPECT_EQ(Run().steady_hundredths(b.take(), both), zen4::forward_latency * 100u);
+    EXPECT_EQ(ModelRun().steady_hundredths(b.take(), both), zen4::forward_latency * 100u);
 }
 
 TEST(SimpleModel, LearnsALoopBranchAndPaysForARandomOne) {
@@ -159,7 +159,7 @@ TEST(SimpleModel, LearnsALoopBranchAndPaysForARandomOne) {
     CodeBlock code = b.take();
     std::mt19937 random(1);
     auto cost = [&](auto taken) {
-        Run run;
+        ModelRun run;
         run.code(code);
         for (int i = 0; i < 4000; ++i) run.once(code, {}, taken(i));
         Cycle before = run.model().now();
@@ -182,7 +182,7 @@ TEST(SimpleModel, ReturnsArePredictedByTheReturnStack) {
     after.nop();
     CodeBlock a = caller.take(), f = callee.take(), r = after.take();
     auto cost = [&](const CodeBlock& target) {
-        Run run;
+        ModelRun run;
         for (const CodeBlock* code : {&a, &f, &r}) run.code(*code);
         auto round = [&] { run.once(a, {}, true), run.once(f, {}, true), run.once(target); };
         for (int i = 0; i < 100; ++i) round();
@@ -200,7 +200,7 @@ TEST(SimpleModel, SystemInstructionsTakeWhatTheTableSaysAndCountAsPlaceholders) 
         b.special({0x0f, 0x05}, special);
         CodeBlock code = b.take();
         const zen4::SystemCost& cost = zen4::system_cost(special);
-        Run run;
+        ModelRun run;
         EXPECT_EQ(run.steady_hundredths(code), cost.cycles * 100u) << cost.name;
         if (cost.provenance == Provenance::placeholder) EXPECT_EQ(run.placeholder(), 1200u * cost.cycles) << cost.name;
         else EXPECT_EQ(run.placeholder(), 0u) << cost.name;
