@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Source lines from DWARF's line tables. They are read when the first address is asked for. Only the line programs are:
-// LLVM's reader of debug information entries does not survive damaged ones.
+// Source lines from DWARF's line programs, which are read when the first address is asked for.
 #pragma once
 #include <cstdint>
 #include <sim/image/elf.hpp>
