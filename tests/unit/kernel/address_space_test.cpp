@@ -90,6 +90,21 @@ TEST_F(AddressSpaceTest, MappingsAnywhereHaveAGuardPageBetween) {
     AddressSpace::destroy(space);
 }
 
+TEST_F(AddressSpaceTest, AFixedMappingGetsItsGuardFromTheOneThatGoesAnywhere) {
+    AddressSpace* space = *AddressSpace::create();
+    const Ref<VmObject> object = paged(3);
+    const VirtAddr first{0x100'0000'0000};
+    ASSERT_TRUE(space->map(*object, 0, 2, read_write, first - 2 * page_bytes).ok());
+    ASSERT_TRUE(space->map(*object, 0, 1, read_write, first + 4 * page_bytes).ok());
+    ASSERT_TRUE(space->map(*object, 0, 3, read_write, map_anywhere, 5).ok());
+    EXPECT_FALSE(mapped(*space, first)) << "no guard above the lower neighbour";
+    EXPECT_FALSE(mapped(*space, first + 3 * page_bytes)) << "no guard below the upper one";
+    EXPECT_EQ(space->find(first + 6 * page_bytes)->tag, 5u);
+    ASSERT_TRUE(space->map(*object, 0, 2, read_write, map_anywhere, 6).ok());
+    EXPECT_EQ(space->find(first + page_bytes)->tag, 6u) << "exactly large enough with both guards";
+    AddressSpace::destroy(space);
+}
+
 TEST_F(AddressSpaceTest, BadRequestsChangeNothing) {
     AddressSpace* space = *AddressSpace::create();
     const Ref<VmObject> object = paged(4);
