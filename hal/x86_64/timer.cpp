@@ -80,12 +80,15 @@ Frequencies measure_once() {
     return {elapsed * pit_hz / pit_ticks, apic_elapsed * pit_hz / pit_ticks};
 }
 
-// The least of three: whatever interferes (SMM, a hypervisor that runs something else) only makes the wait longer.
+// Whatever interferes (SMM, a hypervisor that runs something else) only makes the wait longer: the least counts, and
+// is believed when a second one comes within 1 % of it.
 Frequencies from_pit() {
     Frequencies best = measure_once();
-    for (unsigned again = 0; again < 2; ++again) {
+    for (unsigned again = 0; again < 8; ++again) {
         const Frequencies next = measure_once();
+        const std::uint64_t apart = next.tsc_hz > best.tsc_hz ? next.tsc_hz - best.tsc_hz : best.tsc_hz - next.tsc_hz;
         if (next.tsc_hz < best.tsc_hz) best = next;
+        if (apart <= best.tsc_hz / 100) break;
     }
     return best;
 }
