@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "harness.hpp"
+
+#include <algorithm>
+
+#include "clock.hpp"
+
+namespace bench {
+namespace {
+
+struct Series {
+    std::vector<double> cycles;  // an operation, one value a batch
+    std::string failure;
+};
+
+// One batch between two calibrations.
+void run_batch(const Contender& contender, std::uint64_t operations, Series& series) {
+    const double before = core_per_tick();
+    const std::uint64_t start = ticks();
+    const std::uint64_t checksum = contender.body(operations);
+    const std::uint64_t passed = ticks() - start;
+    const double after = core_per_tick();
+    if (checksum != contender.expected(operations)) series.failure = contender.name + ": wrong checksum";
+    series.cycles.push_back(double(passed) * (before + after) / 2 / double(operations));
+}
+
+Spread spread_of(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    const std::size_t last = values.size() - 1;
+    return {values.front(), values[last / 2], values[last * 99 / 100], unsigned(values.size())};
+}
+
+}  // namespace
+
+RowResult measure(RowText text, const std::vector<Contender>& contenders, const Effort& effort) {
+    std::vector<Series> series(contenders.size());
+    constexpr unsigned warm_up = 2;
+    for (unsigned batch = 0; batch < effort.batches + warm_up; ++batch) {
+        for (std::size_t i = 0; i < contenders.size(); ++i) {
+            const std::uint64_t operations = contenders[i].operations / effort.divide_operations;
+            run_batch(contenders[i], std::max<std::uint64_t>(operations, 2), series[i]);
+            if (batch < warm_up) series[i].cycles.clear();
+        }
+    }
+    RowResult result{std::move(text), {}, {}, {}};
+    for (std::size_t i = 0; i < contenders.size(); ++i) {
+        const Spread spread = spread_of(series[i].cycles);
+        if (i == 0) result.exo = spread;
+        else result.peers.push_back({contenders[i].name, spread});
+        if (!series[i].failure.empty()) result.failure = series[i].failure;
+    }
+    return result;
+}
+
+}  // namespace bench
