@@ -63,16 +63,17 @@ class Record {
     std::vector<std::string> lines, codes;
     std::uint64_t instructions = 0, cycles = 0, placeholder_cycles = 0;
 
+    bool keep = true;  // the lines, not the sums only
+
     void block(const sim::Block& b, std::span<const sim::RetireTime> times) {
+        for (const sim::RetireTime& time : times) add(time);
+        instructions += b.count;
+        if (!keep) return;
         std::ostringstream out;
         out << "block " << b.cpu << ' ' << b.code->id << ' ' << b.first << ' ' << b.count << ' ' << b.first_index << ' '
             << b.taken;
         for (const sim::Access& a : b.accesses) out << ", " << text(a);
-        for (const sim::RetireTime& time : times) {
-            out << "; " << time.cycles << ' ' << time.placeholder_cycles;
-            add(time);
-        }
-        instructions += b.count;
+        for (const sim::RetireTime& time : times) out << "; " << time.cycles << ' ' << time.placeholder_cycles;
         lines.push_back(out.str());
     }
     void code(const sim::CodeBlock& c) {
@@ -162,15 +163,18 @@ class Recorder final : public sim::EventSink {
     Record& record_;
 };
 
-inline Record record(const std::filesystem::path& path, std::uint32_t seed, std::uint64_t instructions) {
+inline Record record(const std::filesystem::path& path, std::uint32_t seed, std::uint64_t instructions,
+                     bool keep = false) {
     synthetic::FakeImage image;
     auto writer = sim::make_trace_writer(path, start_info(), image);
     Record all;
+    all.keep = keep;
     Recorder recorder(*writer, all);
     synthetic::RandomProgram(seed).run(recorder, instructions);
     sim::TraceInfo end = start_info();
     end.stop = "power-off";
-    EXPECT_EQ(writer->finish(end), std::filesystem::file_size(path));
+    std::uint64_t bytes = writer->finish(end);
+    EXPECT_EQ(bytes, std::filesystem::file_size(path));
     return all;
 }
 

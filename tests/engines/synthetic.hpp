@@ -184,7 +184,7 @@ class RandomProgram {
         auto at = static_cast<std::uint16_t>(number);
         std::uint64_t address = 0xffff888000000000 + cursor_ % 0x400000;
         if (instruction.special == sim::Special::string) {
-            unsigned bytes = pick(600);
+            unsigned bytes = pick(20) ? pick(30) : pick(600);
             for (unsigned k = 0; k < bytes; ++k) {
                 accesses_.push_back(access(at, sim::AccessKind::load, address + k, 1));
                 accesses_.push_back(access(at, sim::AccessKind::store, address + 0x10000 + k, 1));

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 TEST(Trace, ReadsBackWhatWasWritten) {
     Folder folder;
-    Record written = record(folder / "t.trace", 3, 300'000);
+    Record written = record(folder / "t.trace", 3, 200'000, true);
     auto reader = TraceReader::open(folder / "t.trace");
     EXPECT_TRUE(reader->info().complete) << reader->damage();
     EXPECT_EQ(reader->damage(), "");
