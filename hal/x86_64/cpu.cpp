@@ -116,6 +116,7 @@ void boot_header_init(CpuIndex index) {
     header.self = &header;
     header.index = index;
     header.interrupt_stack_top = cpu_stacks[cpu].interrupt.top();
+    header.task_state = &tables[cpu].tss;
     set_header(&header, cpu);
 }
 
@@ -140,13 +141,8 @@ void per_cpu_set(void* pointer) {
     header->kernel_stack_top = before->kernel_stack_top;
     header->interrupt_stack_top = before->interrupt_stack_top;
     header->index = before->index;
+    header->task_state = before->task_state;
     x86::set_header(header, unsigned(header->index));
-}
-
-void set_user_return_stack(std::byte* top) {
-    auto* header = static_cast<PerCpuHeader*>(per_cpu());
-    header->kernel_stack_top = top;
-    x86::tables[unsigned(header->index)].tss.rsp[0] = x86::address_of(top);
 }
 
 std::uint64_t entropy() {

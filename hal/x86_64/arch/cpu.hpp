@@ -5,6 +5,7 @@
 #include <arch/asm.hpp>
 #include <cstddef>
 #include <hal/types.hpp>
+#include <regs/descriptors.hpp>
 #include <string_view>
 
 namespace hal {
@@ -18,6 +19,7 @@ struct PerCpuHeader {
     CpuIndex index = CpuIndex::boot;           // cpu_init
     std::uint8_t work_pending = 0;             // the kernel's: see hal/cpu.hpp
     std::uint8_t unused[3] = {};
+    regs::TaskState* task_state = nullptr;  // cpu_init's
 };
 static_assert(offsetof(PerCpuHeader, self) == HAL_PERCPU_SELF);
 static_assert(offsetof(PerCpuHeader, kernel_stack_top) == HAL_PERCPU_KERNEL_STACK);

@@ -24,7 +24,7 @@
 #define HAL_PERCPU_INTERRUPT_STACK 24
 #define HAL_PERCPU_INDEX 32
 #define HAL_PERCPU_WORK_PENDING 36
-#define HAL_PERCPU_BYTES 40
+#define HAL_PERCPU_BYTES 48
 
 // hal::TrapFrame, from its lowest address up.
 #define HAL_FRAME_UNUSED 0

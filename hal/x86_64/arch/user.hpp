@@ -72,6 +72,10 @@ inline std::size_t user_copy_out(VirtAddr to, const void* from, std::size_t byte
 }
 using LinkedEntry = void (*)(std::uint64_t argument);
 inline LinkedEntry linked_program(std::string_view) { return nullptr; }
-void set_user_return_stack(std::byte* top);
+inline void set_user_return_stack(std::byte* top) {
+    auto* header = static_cast<PerCpuHeader*>(per_cpu());
+    header->kernel_stack_top = top;                                     // system calls
+    header->task_state->rsp[0] = reinterpret_cast<std::uint64_t>(top);  // everything else
+}
 
 }  // namespace hal
