@@ -81,6 +81,21 @@ TEST_F(VmObjectTest, TheQuotaIsTheLimit) {
     huge.release(~std::uint64_t{0});
 }
 
+TEST_F(VmObjectTest, AQuotaLivesAsLongAsWhatIsChargedToIt) {
+    Ref<Quota> quota = *Quota::make(16);
+    Ref<VmObject> object = *VmObject::make_paged(4, *quota);
+    EXPECT_EQ(VmObject::make_paged(13, *quota).error(), Error::no_memory);
+    EXPECT_EQ(quota->references.value(), 2u) << "a refused object keeps no reference";
+    Quota& observed = *quota;
+    quota.reset();
+    EXPECT_EQ(observed.references.value(), 1u);
+    EXPECT_EQ(observed.used_pages, 4u);
+    object.reset();  // the quota goes with it: the fixture finds its slab returned
+    slab_trim();
+    frames_fail_nth(1);
+    EXPECT_EQ(Quota::make(1).error(), Error::no_memory);
+}
+
 TEST_F(VmObjectTest, SizesOutOfRangeAreRefused) {
     Quota huge{~std::uint64_t{0}};
     for (const std::uint64_t pages : {std::uint64_t{0}, std::uint64_t{1025}, ~std::uint64_t{0}})
