@@ -1,5 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // LLVM's x86-64 decoder and printer, reduced to what a simulator needs of an instruction.
+//
+// Flow::trap is what goes where no operand says: syscall, sysret, iret, int, ud. Flow::stop is hlt. Far jumps, calls
+// and returns have the flow of the near ones and Special::far_transfer; clts and lmsw are Special::mov_to_cr, insb and
+// outsb Special::in and out.
+//
+// Memory operands hold addresses as of the state before the instruction: a push stores at rsp - 8, and `pop [rsp]` at
+// rsp + 8. iret is one load of all its slots. A write to an 8 or 16-bit register also reads it, as the rest stays.
+// Prefixes in any order are part of their instruction; one that LOCK makes illegal (#UD) is none.
+//
+// Limits: `bt`, `bts`, `btr`, `btc` with a register index tell the word at the base, not the one that the index
+// selects; xlat tells rbx without al; enter tells its first push; xsave areas count 576 bytes whatever XCR0 enables;
+// icebp (f1) is no instruction to LLVM. Special::unsupported has no memory operands.
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -33,12 +33,13 @@ struct Mark {
 };
 
 struct Location {          // of an address; empty strings and line 0 where unknown
-    std::string function;  // demangled
+    std::string function;  // demangled, without parameters; "program:name" in an embedded program
     std::uint64_t offset = 0;
     std::string file;
     std::uint32_t line = 0;
 };
 
+// Looking up fills caches: an image is used by one thread at a time.
 class Image {
   public:
     static std::unique_ptr<Image> load(const std::filesystem::path&);                        // throws ImageError
@@ -54,6 +55,7 @@ class Image {
     virtual const Location& locate(std::uint64_t virtual_address) const = 0;  // cached; physical alias of the image too
     // Start of the function that holds the address, cached and cheap: what a profile groups by. 0 if unknown.
     virtual std::uint64_t function_start(std::uint64_t virtual_address) const = 0;
+    // Virtual address of a symbol, by its name in the symbol table or by that of its function (without "program:").
     virtual std::optional<std::uint64_t> symbol(std::string_view name) const = 0;
 };
 
