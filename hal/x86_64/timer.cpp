@@ -123,10 +123,23 @@ void start_timer(std::uint64_t deadline_ns) {
     lapic_write(regs::lapic::timer_initial, std::uint32_t(ticks));
 }
 
+// Firmware may have left the local APIC in x2APIC mode, where its page is dead. The way back leads through 'disabled'
+// (SDM 3A 11.12.5).
+void leave_x2apic_mode() {
+    using namespace regs;
+    constexpr std::uint64_t x2apic_mode = 1 << 10, enabled = 1 << 11;
+    if (!x86::cpuid_has(cpuid::x2apic)) return;
+    const std::uint64_t base = x86::rdmsr(msr::apic_base);
+    if (!(base & x2apic_mode)) return;
+    x86::wrmsr(msr::apic_base, base & ~(x2apic_mode | enabled));
+    x86::wrmsr(msr::apic_base, (base & ~x2apic_mode) | enabled);
+}
+
 }  // namespace
 
 void timer_init() {
     using namespace regs;
+    leave_x2apic_mode();
     x86::out8(port::pic1_data, 0xff);  // the 8259s stay silent
     x86::out8(port::pic2_data, 0xff);
     lapic_write(lapic::tpr, 0);
