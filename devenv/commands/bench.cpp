@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// exo-dev bench: the native figures of the host backend beside their peers, or (--self) the simulator's own speed.
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <devenv/command_line.hpp>
+#include <devenv/commands/commands.hpp>
+#include <devenv/commands/self_bench.hpp>
+#include <devenv/environment.hpp>
+#include <devenv/output.hpp>
+#include <devenv/subprocess.hpp>
+#include <devenv/view/bench_report.hpp>
+#include <devenv/view/format.hpp>
+#include <memory>
+
+namespace devenv {
+
+namespace {
+
+struct BenchOptions {
+    SelfBenchOptions self;
+    bool of_simulator = false, json = false, quick = false;
+    std::string row;
+};
+
+constexpr const char* examples =
+    "  exo-dev bench                     every native row, in core cycles\n"
+    "  exo-dev bench --quick --json      few batches, for programs\n"
+    "  exo-dev bench --row ring_pingpong one row, by its id\n"
+    "  exo-dev bench --self              M instructions/s of the simulator: hooks, events, timing, trace";
+
+Exit native(const BenchOptions& options) {
+    const std::filesystem::path program = environment().native_benchmark();
+    if (!std::filesystem::exists(program)) {
+        throw Failure(Exit::missing,
+                      display(program) + ": the native benchmarks are not built; ./exo-dev bench builds them");
+    }
+    std::vector<std::string> arguments = {program.string()};
+    if (options.quick) arguments.push_back("--quick");
+    if (!options.row.empty()) arguments.insert(arguments.end(), {"--row", options.row});
+    const ChildResult result = run_child({.arguments = std::move(arguments), .folder = {}});
+    if (result.interrupted) return Exit::interrupted;
+    if (!result.errors.empty()) spdlog::info("{}", last_lines(result.errors, 20));
+    if (result.status == static_cast<int>(Exit::usage)) return Exit::usage;
+    const Json report = Json::parse(result.output, nullptr, false);
+    if (report.is_discarded()) {
+        throw Failure(Exit::difference, display(program) + ": ended with status " + std::to_string(result.status) +
+                                            " and printed no JSON document");
+    }
+    standard_output().write(options.json ? json_document(report) : bench_text(report, style_for(STDOUT_FILENO)));
+    return result.status == 0 ? Exit::done : Exit::difference;
+}
+
+}  // namespace
+
+void add_bench(CommandLine& line) {
+    CLI::App* app = line.command("bench", "Native figures in core cycles, or the simulator's own speed", examples);
+    const auto options = std::make_shared<BenchOptions>();
+    app->add_flag("--quick", options->quick, "Few batches");
+    CLI::Option* row = app->add_option("--row", options->row, "Only the row with this id");
+    app->add_flag("--self", options->of_simulator, "The simulator's own speed")->excludes(row);
+    app->add_option("--kernel", options->self.kernel, "Kernel image for --self (default: the one just built)");
+    app->add_flag("--json", options->json, "One JSON document on stdout");
+    line.does(app, [options] {
+        options->self.quick = options->quick;
+        options->self.json = options->json;
+        return options->of_simulator ? self_bench(options->self) : native(*options);
+    });
+}
+
+}  // namespace devenv

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One function a subcommand: it declares the options and the action.
+#pragma once
+
+namespace devenv {
+
+class CommandLine;
+
+void add_sim(CommandLine&);
+void add_run(CommandLine&);
+void add_trace(CommandLine&);
+void add_diff(CommandLine&);
+void add_bench(CommandLine&);
+
+}  // namespace devenv

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// exo-dev sim: the main job. Runs the image with the timing model, stores the trace, shows what it cost.
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <devenv/command_line.hpp>
+#include <devenv/commands/commands.hpp>
+#include <devenv/environment.hpp>
+#include <devenv/output.hpp>
+#include <devenv/simulate.hpp>
+#include <devenv/view/failure_report.hpp>
+#include <devenv/view/run_report.hpp>
+#include <memory>
+
+namespace devenv {
+
+namespace {
+
+struct SimOptions {
+    Scenario scenario;
+    std::string kernel, trace;
+    bool no_trace = false, json = false;
+    std::size_t top = 12;
+};
+
+constexpr const char* examples =
+    "  exo-dev sim                                 the tour, with a trace in build/sim.trace\n"
+    "  exo-dev sim --json --no-trace | jq .marks   figures for programs\n"
+    "  exo-dev sim --jitter --seed 7               interrupts at other instructions, reproducibly\n"
+    "  exo-dev sim --irq-at 120000 --irq-at 120001 a timer interrupt before exactly these instructions\n"
+    "  exo-dev sim --kernel my.elf --cmdline scenario=contract --limit 50000000";
+
+std::optional<std::filesystem::path> trace_path(const SimOptions& options, const std::filesystem::path& kernel) {
+    if (options.no_trace) return std::nullopt;
+    const std::filesystem::path path =
+        options.trace.empty() ? environment().trace() : std::filesystem::path(options.trace);
+    std::error_code different;
+    if (std::filesystem::equivalent(path, kernel, different) && !different) {
+        throw Failure(Exit::usage, path.string() + ": is the kernel image itself; give --trace another file");
+    }
+    if (options.trace.empty()) std::filesystem::create_directories(path.parent_path(), different);
+    return path;
+}
+
+std::string tables(const Simulated& run, const SimOptions& options, const Style& style) {
+    std::string out = run.console.empty() || run.console.back() == '\n' ? "\n" : "\n\n";
+    out += marks_table(run.marks, style) + "\n" + functions_table(run.functions, run.cycles, options.top, style) + "\n";
+    return out + totals_text(run, options.scenario, style) + "\n" + next_steps_text(run, style);
+}
+
+Exit sim(const SimOptions& options) {
+    const std::filesystem::path kernel =
+        options.kernel.empty() ? environment().kernel() : std::filesystem::path(options.kernel);
+    const auto image = sim::Image::load(kernel);
+    Output& out = standard_output();
+    Observers observers;
+    observers.trace = trace_path(options, kernel);
+    if (!options.json) {
+        observers.console = [&out](std::string_view text) {
+            out.write(text);
+            out.flush();
+        };
+    }
+    const Simulated run = simulate(*image, options.scenario, observers);
+
+    out.write(options.json ? json_document(sim_json(run, options.scenario))
+                           : tables(run, options, style_for(STDOUT_FILENO)));
+    out.flush();
+    const std::string failure = failure_text(run, *image, style_for(STDERR_FILENO));
+    if (!failure.empty()) spdlog::error("{}", failure);
+    Exit status = exit_for(run.result.stop);
+    if (run.trace && !run.trace->error.empty()) {
+        spdlog::error("{}", run.trace->error);
+        if (status == Exit::done) status = Exit::difference;
+    }
+    return status;
+}
+
+}  // namespace
+
+void add_sim(CommandLine& line) {
+    CLI::App* app =
+        line.command("sim", "Run the image in the simulator: console, cycles by mark and function, trace", examples);
+    const auto options = std::make_shared<SimOptions>();
+    app->add_option("--kernel", options->kernel, "Kernel image, an x86-64 ELF file (default: the one just built)");
+    add_scenario_options(*app, options->scenario);
+    CLI::Option* trace = app->add_option("--trace", options->trace, "Trace file to write (default build/sim.trace)");
+    app->add_flag("--no-trace", options->no_trace, "Write no trace")->excludes(trace);
+    app->add_option("--top", options->top, "Functions in the table (default 12)");
+    app->add_flag("--json", options->json, "One JSON document on stdout; the console is in it");
+    line.does(app, [options] { return sim(*options); });
+}
+
+}  // namespace devenv

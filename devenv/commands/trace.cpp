@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// exo-dev trace: what is in a trace file.
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <devenv/command_line.hpp>
+#include <devenv/commands/commands.hpp>
+#include <devenv/commands/trace_show.hpp>
+#include <devenv/output.hpp>
+#include <devenv/view/format.hpp>
+#include <devenv/view/run_report.hpp>
+#include <memory>
+#include <sim/trace/trace.hpp>
+
+namespace devenv {
+
+namespace {
+
+struct InfoOptions {
+    std::string file;
+    bool json = false;
+};
+
+Json info_json(const sim::TraceReader& reader, const std::string& damage) {
+    const sim::TraceInfo& i = reader.info();
+    return {{"schema", report_schema},
+            {"format", i.format},
+            {"engine", i.engine},
+            {"engine_version", i.engine_version},
+            {"cpu", i.cpu},
+            {"model", i.model},
+            {"image", i.image_name},
+            {"build_id", i.build_id},
+            {"command_line", i.command_line},
+            {"clock", i.clock},
+            {"seed", i.seed},
+            {"jitter", i.jitter},
+            {"irq_at", i.irq_at},
+            {"complete", i.complete && damage.empty()},
+            {"damage", damage.empty() ? Json(nullptr) : Json(damage)},
+            {"stop", i.stop},
+            {"instructions", i.instructions},
+            {"cycles", i.cycles},
+            {"placeholder_cycles", i.placeholder_cycles},
+            {"bytes", reader.file_bytes()}};
+}
+
+std::string info_text(const sim::TraceReader& reader) {
+    const sim::TraceInfo& i = reader.info();
+    const double per_instruction =
+        i.instructions ? static_cast<double>(reader.file_bytes()) / static_cast<double>(i.instructions) : 0;
+    std::string out;
+    const auto line = [&out](const char* name, const std::string& value) {
+        out += "  " + std::string(name) + std::string(14 - std::string_view(name).size(), ' ') + value + "\n";
+    };
+    line("format", std::to_string(i.format));
+    line("image", i.image_name + ", build id " + i.build_id);
+    line("command line", i.command_line);
+    line("engine", i.engine + " " + i.engine_version + ", CPU " + i.cpu);
+    line("timing model", i.model);
+    line("clock", i.clock + ", seed " + std::to_string(i.seed) + (i.jitter ? ", jitter" : ""));
+    line("stop", i.complete ? i.stop : "(the file ends early)");
+    line("instructions", grouped(i.instructions));
+    line("cycles", grouped(i.cycles) + "  (" +
+                       percent(static_cast<double>(i.placeholder_cycles), static_cast<double>(i.cycles)) +
+                       " rest on placeholder costs)");
+    line("size", byte_size(reader.file_bytes()) + ", " + decimal(per_instruction, 2) + " bytes an instruction");
+    return out;
+}
+
+// Reads the whole file, so that damage anywhere in it is found.
+Exit info(const InfoOptions& options) {
+    const auto reader = sim::TraceReader::open(options.file);
+    const std::string damage = reader->walk(0, {}).value_or("");
+    standard_output().write(options.json ? json_document(info_json(*reader, damage)) : info_text(*reader));
+    standard_output().flush();
+    if (!damage.empty()) spdlog::error("{}", damage);
+    return damage.empty() ? Exit::done : Exit::difference;
+}
+
+void add_info(CommandLine& line, CLI::App* parent) {
+    CLI::App* app = line.command(parent, "info", "What a trace file holds, and whether it is sound",
+                                 "  exo-dev trace info build/sim.trace\n"
+                                 "  exo-dev trace info build/sim.trace --json | jq .cycles");
+    const auto options = std::make_shared<InfoOptions>();
+    app->add_option("file", options->file, "Trace file")->required();
+    app->add_flag("--json", options->json, "One JSON document on stdout");
+    line.does(app, [options] { return info(*options); });
+}
+
+void add_show(CommandLine& line, CLI::App* parent) {
+    CLI::App* app = line.command(
+        parent, "show", "Instructions with address, symbol, source line, disassembly and cycle",
+        "  exo-dev trace show build/sim.trace                        the first 40 instructions\n"
+        "  exo-dev trace show build/sim.trace --from 100000 --count 200\n"
+        "  exo-dev trace show build/sim.trace --mark boot:1          one window, from its begin to its end\n"
+        "  exo-dev trace show build/sim.trace --symbol memcpy --accesses\n"
+        "  exo-dev trace show build/sim.trace --json --count 1000 | jq -c 'select(.delta > 50)'");
+    const auto options = std::make_shared<ShowOptions>();
+    app->add_option("file", options->file, "Trace file")->required();
+    app->add_option("--from", options->from, "First instruction, by its number (default 0)");
+    app->add_option("--count", options->count, "Instructions to show (default 40; with --mark: the whole window)");
+    CLI::Option* mark =
+        app->add_option("--mark", options->mark, "NAME or NAME:K: the K-th window of this mark (default 1)");
+    app->add_option("--symbol", options->symbol, "Only instructions of this function")->excludes(mark);
+    app->add_flag("--accesses", options->accesses, "Also memory accesses: kind, size, addresses");
+    app->add_option("--syntax", options->syntax, "att or intel (default)")->check(CLI::IsMember({"att", "intel"}));
+    app->add_flag("--json", options->json, "JSON lines: an instruction or event a line");
+    line.does(app, [options] { return show_trace(*options); });
+}
+
+}  // namespace
+
+void add_trace(CommandLine& line) {
+    CLI::App* app = line.command("trace", "Look into a trace file", "  exo-dev trace show build/sim.trace --mark boot");
+    app->require_subcommand(1);
+    add_info(line, app);
+    add_show(line, app);
+}
+
+}  // namespace devenv

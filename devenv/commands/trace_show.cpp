@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <devenv/commands/trace_show.hpp>
+#include <devenv/mark_window.hpp>
+#include <devenv/output.hpp>
+#include <devenv/signals.hpp>
+#include <devenv/view/format.hpp>
+#include <devenv/view/trace_lines.hpp>
+#include <limits>
+#include <memory>
+#include <sim/trace/trace.hpp>
+#include <unordered_map>
+
+namespace devenv {
+
+namespace {
+
+constexpr std::uint64_t default_count = 40;
+
+// The functions that --symbol means: by linker name, or by demangled name with or without its parameters.
+class SymbolFilter {
+  public:
+    SymbolFilter(const sim::Image& image, const std::string& name)
+        : image_(image), name_(name), start_(image.symbol(name)) {}
+
+    bool holds(std::uint64_t address) {
+        const std::uint64_t function = image_.function_start(address);
+        const auto [at, fresh] = known_.try_emplace(function, false);
+        if (fresh) at->second = matches(function, address);
+        return at->second;
+    }
+    bool exists() const { return start_.has_value(); }
+
+  private:
+    bool matches(std::uint64_t function, std::uint64_t address) const {
+        if (start_ && function == *start_) return true;
+        const std::string& candidate = image_.locate(address).function;
+        return candidate == name_ || candidate.starts_with(name_ + "(");
+    }
+
+    const sim::Image& image_;
+    const std::string name_;
+    const std::optional<std::uint64_t> start_;
+    std::unordered_map<std::uint64_t, bool> known_;
+};
+
+class Show {
+  public:
+    Show(const ShowOptions& options, const sim::TraceReader& reader)
+        : options_(options),
+          lines_(make_trace_lines(reader.image(),
+                                  {.json = options.json,
+                                   .accesses = options.accesses,
+                                   .syntax = options.syntax == "att" ? sim::Syntax::att : sim::Syntax::intel,
+                                   .style = style_for(STDOUT_FILENO)})) {
+        if (!options.mark.empty()) window_.emplace(reader.image().marks(), parse_mark_choice(options.mark));
+        if (!options.symbol.empty()) symbol_.emplace(reader.image(), options.symbol);
+        const bool whole_window = window_ && window_->has_end();
+        count_ = options.count.value_or(whole_window ? std::numeric_limits<std::uint64_t>::max() : default_count);
+    }
+
+    sim::TraceVisitor visitor() {
+        sim::TraceVisitor v;
+        v.instruction = [this](const sim::TraceRecord& record) { return instruction(record); };
+        v.transfer = [this](const sim::Transfer& e, sim::Cycle at) { return event(e.index, lines_->transfer(e, at)); };
+        v.halt = [this](const sim::Halt& e, sim::Cycle at) { return event(e.index, lines_->halt(e, at)); };
+        v.input = [this](const sim::Input& e, sim::Cycle at) { return event(e.index, lines_->input(e, at)); };
+        v.control = [this](const sim::Control& e, sim::Cycle at) { return event(e.index, lines_->control(e, at)); };
+        return v;
+    }
+
+    std::uint64_t shown() const { return shown_; }
+    bool more() const { return more_; }
+    std::uint64_t next() const { return next_; }
+
+    // Nothing was shown: says why.
+    Failure nothing(const sim::TraceInfo& info) const {
+        if (window_) {
+            return Failure(Exit::usage, "--mark " + options_.mark + ": the trace has only " +
+                                            grouped(window_->windows_seen()) + " windows of it" + after_from());
+        }
+        if (symbol_ && !symbol_->exists()) {
+            return Failure(Exit::usage, "--symbol " + options_.symbol +
+                                            ": no such function; names are those of the function table of exo-dev sim");
+        }
+        if (symbol_)
+            return Failure(Exit::difference, options_.symbol + " is not executed in this trace" + after_from());
+        return Failure(Exit::usage, "--from " + grouped(options_.from) + ": the trace ends at instruction " +
+                                        grouped(info.instructions));
+    }
+
+  private:
+    bool instruction(const sim::TraceRecord& record) {
+        if (!standard_output().usable() || interrupted()) return false;
+        if (record.index < options_.from) return true;
+        const std::uint64_t address = record.instruction->address;
+        inside_ = (!window_ || window_->holds(address)) && (!symbol_ || symbol_->holds(address));
+        if (window_ && window_->over()) return false;
+        if (!inside_) return true;
+        if (shown_ == count_) {
+            more_ = true;
+            next_ = record.index;
+            return false;
+        }
+        standard_output().write(lines_->instruction(record));
+        ++shown_;
+        return true;
+    }
+
+    bool event(sim::InstructionIndex index, const std::string& line) {
+        const bool at_start = shown_ == 0 && !window_ && !symbol_;
+        if (index >= options_.from && (inside_ || at_start)) standard_output().write(line);
+        return standard_output().usable() && !interrupted();
+    }
+
+    std::string after_from() const {
+        return options_.from ? " from instruction " + grouped(options_.from) + " on" : "";
+    }
+
+    const ShowOptions& options_;
+    std::unique_ptr<TraceLines> lines_;
+    std::optional<MarkWindow> window_;
+    std::optional<SymbolFilter> symbol_;
+    std::uint64_t count_ = 0, shown_ = 0, next_ = 0;
+    bool inside_ = false, more_ = false;
+};
+
+}  // namespace
+
+Exit show_trace(const ShowOptions& options) {
+    const auto reader = sim::TraceReader::open(options.file);
+    Show show(options, *reader);
+    const std::optional<std::string> damage = reader->walk(options.from, show.visitor());
+    standard_output().flush();
+    if (interrupted()) return Exit::interrupted;
+    if (damage) {
+        spdlog::error("{}", *damage);
+        return Exit::difference;
+    }
+    if (show.shown() == 0 && options.count.value_or(1) != 0) throw show.nothing(reader->info());
+    if (show.more() && !options.json) {
+        std::fprintf(stderr, "%s instructions shown of %s; more with --count N or --from %llu\n",
+                     grouped(show.shown()).c_str(), grouped(reader->info().instructions).c_str(),
+                     static_cast<unsigned long long>(show.next()));
+    }
+    return Exit::done;
+}
+
+}  // namespace devenv

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <devenv/environment.hpp>
+#include <devenv/exit_status.hpp>
+#include <devenv/kernel_builds.hpp>
+#include <devenv/subprocess.hpp>
+
+namespace devenv {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t log_lines = 20;
+
+// A folder that is removed on the way out, however that is.
+class Scratch {
+  public:
+    explicit Scratch(fs::path path) : path_(std::move(path)) {
+        fs::remove_all(path_);
+        fs::create_directories(path_);
+    }
+    ~Scratch() {
+        std::error_code ignored;
+        fs::remove_all(path_, ignored);
+    }
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+    const fs::path& path() const { return path_; }
+
+  private:
+    fs::path path_;
+};
+
+ChildResult run(const Child& child) {
+    ChildResult result = run_child(child);
+    if (result.interrupted) throw Failure(Exit::interrupted, "interrupted; scratch trees removed");
+    return result;
+}
+
+ChildResult git(const fs::path& root, std::vector<std::string> arguments,
+                std::vector<std::pair<std::string, std::string>> environment = {}) {
+    arguments.insert(arguments.begin(), "git");
+    try {
+        return run({.arguments = std::move(arguments), .folder = root, .environment = std::move(environment)});
+    } catch (const Failure& failure) {
+        if (failure.status != Exit::missing) throw;
+        throw Failure(Exit::missing, std::string(failure.what()) + "; install the package git");
+    }
+}
+
+}  // namespace
+
+KernelBuilds::KernelBuilds(fs::path root, fs::path cache) : root_(std::move(root)), cache_(std::move(cache)) {
+    const ChildResult top = git(root_, {"rev-parse", "--show-toplevel"});
+    std::error_code failed;
+    if (top.status != 0 || !fs::equivalent(last_lines(top.output, 1), root_, failed)) {
+        throw Failure(Exit::usage, root_.string() + ": is not a git repository, so it has no commits to compare" +
+                                       (top.errors.empty() ? "" : " (git: " + last_lines(top.errors, 3) + ")"));
+    }
+    fs::create_directories(cache_);
+}
+
+std::string KernelBuilds::commit(const std::string& revision) const {
+    const ChildResult parsed =
+        git(root_, {"rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}"});
+    if (parsed.status != 0) {
+        throw Failure(Exit::usage,
+                      revision + ": no such commit; git log --oneline lists them, HEAD~1 is the last but one");
+    }
+    return last_lines(parsed.output, 1);
+}
+
+fs::path KernelBuilds::image_of(const std::string& commit) const {
+    const fs::path image = cache_ / (commit + ".elf");
+    if (fs::exists(image)) return image;
+    const Scratch scratch(cache_ / ("scratch-" + commit.substr(0, 12) + "-" + std::to_string(getpid())));
+    const std::string what = "commit " + commit.substr(0, 12);
+    spdlog::info("building the kernel of {}", what);
+    check_out(commit, scratch.path() / "tree");
+    const fs::path built = build(scratch.path() / "tree", scratch.path() / "build", what);
+    const fs::path incoming = scratch.path() / "exo.elf";
+    fs::copy_file(built, incoming, fs::copy_options::overwrite_existing);
+    fs::rename(incoming, image);
+    return image;
+}
+
+fs::path KernelBuilds::image_of_working_tree() const {
+    spdlog::info("building the kernel of the working tree");
+    return build(root_, cache_ / "working-tree", "the working tree");
+}
+
+// A private index and no work-tree entry: nothing is left in the repository, even after a power cut.
+void KernelBuilds::check_out(const std::string& commit, const fs::path& tree) const {
+    const std::vector<std::pair<std::string, std::string>> index = {{"GIT_INDEX_FILE", tree.string() + ".index"}};
+    fs::create_directories(tree);
+    for (const std::vector<std::string>& step : {std::vector<std::string>{"read-tree", commit},
+                                                 {"checkout-index", "--all", "--prefix=" + tree.string() + "/"}}) {
+        const ChildResult result = git(root_, step, index);
+        if (result.status != 0) {
+            throw Failure(Exit::difference, "git " + step.front() + " of " + commit.substr(0, 12) + " failed:\n" +
+                                                last_lines(result.errors, log_lines));
+        }
+    }
+}
+
+// The flags of the preset `dev`, for both sides whatever preset exo-dev itself was built with.
+fs::path KernelBuilds::build(const fs::path& tree, const fs::path& folder, const std::string& what) const {
+    const std::vector<std::vector<std::string>> steps = {
+        {"cmake", "-G", "Ninja", "-S", tree.string(), "-B", folder.string(), "-DCMAKE_BUILD_TYPE=None",
+         "-DCMAKE_CXX_FLAGS=-O2", "-DEXO_WITH_SIM=OFF", "-DEXO_WITH_TESTS=OFF"},
+        {"cmake", "--build", folder.string(), "--target", "exo.elf"}};
+    for (const auto& step : steps) {
+        const ChildResult result = run({.arguments = step, .folder = {}});
+        if (result.status == 0) continue;
+        throw Failure(Exit::difference, "the kernel of " + what + " does not build; the end of its log:\n" +
+                                            last_lines(result.output + result.errors, log_lines));
+    }
+    const fs::path image = folder / "kernel" / "exo.elf";
+    if (!fs::exists(image)) throw Failure(Exit::difference, what + " builds no kernel/exo.elf");
+    return image;
+}
+
+}  // namespace devenv

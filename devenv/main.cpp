@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// exo-dev: the command table.
+#include <devenv/command_line.hpp>
+#include <devenv/commands/commands.hpp>
+
+int main(int argc, char** argv) {
+    devenv::CommandLine line;
+    devenv::add_sim(line);    // run the image in the simulator, with a cycle for each instruction
+    devenv::add_run(line);    // run it fast, without a trace: unicorn or the host backend
+    devenv::add_trace(line);  // look into a trace file
+    devenv::add_diff(line);   // cycles gained and lost between two commits
+    devenv::add_bench(line);  // native figures, and the simulator's own speed
+    return line.run(argc, argv);
+}

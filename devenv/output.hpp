@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Standard output. Data goes here and nowhere else, so its failures are kept apart: a reader that has gone (`| head`)
+// ends output quietly, anything else (a full disk) is an error that the command reports at its end.
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace devenv {
+
+class Output {
+  public:
+    explicit Output(int descriptor) : descriptor_(descriptor) {}
+    Output(const Output&) = delete;
+    Output& operator=(const Output&) = delete;
+
+    void write(std::string_view text);  // buffered; never throws
+    void flush();
+    bool usable() const { return !closed_ && error_ == 0; }  // false: produce no more
+    int error() const { return error_; }                     // errno of a write that failed, 0 if none
+
+  private:
+    int descriptor_;
+    std::string buffer_;
+    bool closed_ = false;  // EPIPE
+    int error_ = 0;
+};
+
+Output& standard_output();
+
+}  // namespace devenv

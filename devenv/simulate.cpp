@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <devenv/signals.hpp>
+#include <devenv/simulate.hpp>
+#include <devenv/view/format.hpp>
+#include <devenv/view/progress.hpp>
+#include <sim/timing/model.hpp>
+#include <sim/trace/trace.hpp>
+
+namespace devenv {
+
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+sim::RunConfig configure(const sim::Image& image, const Scenario& scenario) {
+    sim::RunConfig config;
+    config.image = &image;
+    config.command_line = scenario.guest_command_line();
+    config.ram_bytes = scenario.ram_mib << 20;
+    config.clock = scenario.clock == "cycles" ? sim::Clock::cycles : sim::Clock::instructions;
+    config.seed = scenario.seed;
+    config.jitter = scenario.jitter;
+    config.irq_at = scenario.irq_at;
+    config.instruction_limit = scenario.limit;
+    config.stop = &stop_requested();
+    return config;
+}
+
+sim::TraceInfo trace_start(const sim::Engine& engine, const sim::TimingModel& model, const sim::Image& image,
+                           const Scenario& scenario) {
+    sim::TraceInfo info;
+    info.engine = engine.name();
+    info.engine_version = engine.version();
+    info.cpu = engine.cpu();
+    info.model = model.name();
+    info.image_name = image.name();
+    info.build_id = image.build_id();
+    info.command_line = scenario.guest_command_line();
+    info.clock = scenario.clock;
+    info.seed = scenario.seed;
+    info.jitter = scenario.jitter;
+    info.irq_at = scenario.irq_at;
+    return info;
+}
+
+std::string progress_line(std::uint64_t instructions, std::uint64_t limit, SteadyClock::time_point start) {
+    const double elapsed = std::chrono::duration<double>(SteadyClock::now() - start).count();
+    return "  " + grouped(instructions) + " instructions, " +
+           decimal(static_cast<double>(instructions) / elapsed / 1e6, 1) + " M/s, " +
+           percent(static_cast<double>(instructions), static_cast<double>(limit)) + " of the limit";
+}
+
+TraceFile finish_trace(sim::TraceWriter& writer, const std::filesystem::path& path, sim::TraceInfo info,
+                       const Simulated& run) {
+    info.complete = true;
+    info.stop = std::string(sim::name(run.result.stop));
+    info.instructions = run.result.instructions;
+    info.cycles = run.cycles;
+    info.placeholder_cycles = run.placeholder_cycles;
+    TraceFile file{.path = path};
+    try {
+        file.bytes = writer.finish(info);
+    } catch (const sim::TraceError& error) {
+        file.error = error.what();
+        std::error_code missing;
+        const auto bytes = std::filesystem::file_size(path, missing);
+        if (!missing) file.bytes = bytes;
+    }
+    return file;
+}
+
+void take_profile(const sim::Profile& profile, Simulated& run) {
+    run.marks = profile.marks();
+    run.functions = profile.functions();
+    run.cycles = profile.cycles();
+    run.placeholder_cycles = profile.placeholder_cycles();
+}
+
+void take_trail(const Trail& trail, Simulated& run) {
+    run.last = trail.last(8);
+    run.hottest = trail.hottest(5);
+    run.window_instructions = trail.window_instructions();
+}
+
+// The engine's run itself, with the console and the progress line around it.
+void execute(sim::Engine& engine, sim::RunConfig config, const Observers& observers, std::uint64_t limit,
+             Simulated& run) {
+    std::atomic<std::uint64_t> retired{0};
+    config.progress = &retired;
+    const auto start = SteadyClock::now();
+    std::optional<Progress> progress;
+    if (observers.progress) progress.emplace([&] { return progress_line(retired.load(), limit, start); });
+    config.console = [&](std::string_view text) {
+        run.console += text;
+        if (!observers.console || text.empty()) return;
+        if (!progress) return observers.console(text);
+        progress->around([&] { observers.console(text); }, text.back() == '\n');
+    };
+    run.result = engine.run(config);
+    run.wall_s = std::chrono::duration<double>(SteadyClock::now() - start).count();
+}
+
+}  // namespace
+
+std::string Scenario::guest_command_line() const {
+    return (name.empty() ? "" : "scenario=" + name + " ") + (command_line.empty() ? "" : command_line + " ") +
+           "seed=" + std::to_string(seed);
+}
+
+void add_scenario_options(CLI::App& app, Scenario& scenario) {
+    app.add_option("--clock", scenario.clock,
+                   "The guest's time stamp counts retired 'instructions' (default) or modelled 'cycles'")
+        ->check(CLI::IsMember({"instructions", "cycles"}));
+    app.add_option("--irq-at", scenario.irq_at, "Extra timer interrupts before these retired-instruction numbers");
+    app.add_flag("--jitter", scenario.jitter, "Delay interrupts by a few instructions, drawn from the seed");
+    app.add_option("--seed", scenario.seed, "Seed of everything random; the guest gets it as seed=N (default 0)");
+    app.add_option("--limit", scenario.limit, "Instructions after which the run is ended (default 2,000,000,000)")
+        ->check(CLI::PositiveNumber);
+    app.add_option("--scenario", scenario.name, "What the guest does: tour (default), contract, idle");
+    app.add_option("--cmdline", scenario.command_line, "More for the guest's command line");
+    app.add_option("--ram", scenario.ram_mib, "Memory of the guest in MiB (default 128)")->check(CLI::Range(16, 3072));
+}
+
+Simulated simulate(const sim::Image& image, const Scenario& scenario, const Observers& observers) {
+    Simulated run;
+    const auto engine = sim::make_unicorn_engine();
+    run.engine = engine->name();
+    run.engine_version = engine->version();
+    run.cpu = engine->cpu();
+    sim::RunConfig config = configure(image, scenario);
+
+    if (!observers.time && config.clock == sim::Clock::instructions) {
+        execute(*engine, std::move(config), observers, scenario.limit, run);
+        return run;
+    }
+    const auto model = sim::make_simple_model();
+    const auto profile = sim::make_profile(image);
+    const sim::TraceInfo info = trace_start(*engine, *model, image, scenario);
+    const auto writer = observers.trace ? sim::make_trace_writer(*observers.trace, info, image) : nullptr;
+    const auto pipeline = sim::make_pipeline(*model, profile.get(), writer.get());
+    Trail trail(*pipeline);
+    run.model = model->name();
+    run.model_cpu = model->cpu();
+    run.model_description = model->description();
+    config.events = &trail;
+    config.modelled_cycles = [&] { return model->now(); };
+    execute(*engine, std::move(config), observers, scenario.limit, run);
+    take_profile(*profile, run);
+    take_trail(trail, run);
+    if (writer) run.trace = finish_trace(*writer, *observers.trace, info, run);
+    return run;
+}
+
+Exit exit_for(sim::StopReason reason) {
+    using enum sim::StopReason;
+    switch (reason) {
+        case power_off:
+            return Exit::done;
+        case guest_failed:
+        case triple_fault:
+        case halted_for_ever:
+        case outside_ram:
+            return Exit::guest_failed;
+        case instruction_limit:
+            return Exit::limit;
+        case interrupted:
+            return Exit::interrupted;
+        case unsupported:
+        case engine_error:
+            return Exit::missing;
+    }
+    return Exit::missing;
+}
+
+}  // namespace devenv

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One run of one image in the in-process engine, as `sim`, `run`, `diff` and `bench --self` need it: options in,
+// everything that can be said about the run out.
+#pragma once
+#include <cstdint>
+#include <devenv/exit_status.hpp>
+#include <devenv/trail.hpp>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <sim/engine.hpp>
+#include <sim/image/image.hpp>
+#include <sim/trace/profile.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace devenv {
+
+inline constexpr std::uint64_t default_instruction_limit = 2'000'000'000;
+
+struct Scenario {
+    std::string clock = "instructions";  // or "cycles"
+    std::vector<std::uint64_t> irq_at;
+    bool jitter = false;
+    std::uint64_t seed = 0;
+    std::uint64_t limit = default_instruction_limit;
+    std::string name;          // scenario=NAME for the guest; empty: its default, the tour
+    std::string command_line;  // more for the guest
+    std::uint64_t ram_mib = 128;
+
+    std::string guest_command_line() const;  // with the seed
+};
+
+// The options of a Scenario, with their help.
+void add_scenario_options(CLI::App&, Scenario&);
+
+struct Observers {
+    bool time = true;                               // the timing model and the profile run along
+    std::optional<std::filesystem::path> trace;     // written there
+    std::function<void(std::string_view)> console;  // may be empty: the text is kept anyway
+    bool progress = true;                           // on a terminal, after two seconds
+};
+
+struct TraceFile {
+    std::filesystem::path path;
+    std::uint64_t bytes = 0;
+    std::string error;  // why it is not complete; empty if it is
+};
+
+struct Simulated {
+    std::string engine, engine_version, cpu, model, model_cpu, model_description;
+    sim::RunResult result;
+    double wall_s = 0;
+    std::string console;
+    std::vector<sim::MarkSummary> marks;          // in order of first execution
+    std::vector<sim::FunctionSummary> functions;  // by cycles
+    std::uint64_t cycles = 0, placeholder_cycles = 0;
+    std::vector<Trail::Spot> last, hottest;  // where it was at its end
+    std::uint64_t window_instructions = 0;
+    std::optional<TraceFile> trace;
+
+    double mips() const { return wall_s > 0 ? static_cast<double>(result.instructions) / wall_s / 1e6 : 0; }
+    double placeholder_share() const {
+        return cycles ? static_cast<double>(placeholder_cycles) / static_cast<double>(cycles) : 0;
+    }
+};
+
+// Throws sim::EngineError, sim::TraceError (before the run starts).
+Simulated simulate(const sim::Image&, const Scenario&, const Observers&);
+
+Exit exit_for(sim::StopReason);
+
+}  // namespace devenv

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A place in the guest's code as people want it: symbol, source line, disassembly.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <sim/image/decoder.hpp>
+#include <sim/image/image.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace devenv {
+
+class CodeView {
+  public:
+    explicit CodeView(const sim::Image& image, sim::Syntax syntax = sim::Syntax::intel);
+
+    std::string symbol(std::uint64_t address) const;  // "name+0x1c", "name" at its start, "?" if unknown
+    std::string source(std::uint64_t address) const;  // "file:line", empty if unknown
+    // Disassembly; "(not code)" if the bytes are none. Without bytes they are looked up in the image.
+    std::string text(std::uint64_t address, std::span<const std::uint8_t> bytes) const;
+    std::string text(std::uint64_t address) const;
+    // All of it in a line: address, symbol, disassembly, source.
+    std::string line(std::uint64_t address, std::span<const std::uint8_t> bytes = {}) const;
+
+  private:
+    std::span<const std::uint8_t> image_bytes(std::uint64_t address) const;
+
+    const sim::Image& image_;
+    std::unique_ptr<sim::Decoder> decoder_;
+    sim::Syntax syntax_;
+};
+
+}  // namespace devenv

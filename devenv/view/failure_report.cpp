@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <array>
+#include <devenv/view/code.hpp>
+#include <devenv/view/failure_report.hpp>
+#include <devenv/view/format.hpp>
+
+namespace devenv {
+
+namespace {
+
+// SDM 3A 6.15, table 6-1.
+constexpr std::array<const char*, 22> exceptions = {"#DE divide error",
+                                                    "#DB debug",
+                                                    "NMI",
+                                                    "#BP breakpoint",
+                                                    "#OF overflow",
+                                                    "#BR bound range",
+                                                    "#UD invalid opcode",
+                                                    "#NM no FPU",
+                                                    "#DF double fault",
+                                                    "coprocessor overrun",
+                                                    "#TS invalid TSS",
+                                                    "#NP segment not present",
+                                                    "#SS stack segment",
+                                                    "#GP general protection",
+                                                    "#PF page fault",
+                                                    "reserved",
+                                                    "#MF x87 error",
+                                                    "#AC alignment check",
+                                                    "#MC machine check",
+                                                    "#XM SIMD error",
+                                                    "#VE virtualisation",
+                                                    "#CP control protection"};
+constexpr std::uint8_t page_fault = 14;
+
+std::string fault_step(const sim::FaultStep& step, std::size_t number, const CodeView& code, const Style& style) {
+    std::string out = "  " + std::to_string(number) + ". " + style.bold(exception_name(step.vector));
+    if (step.has_error_code) out += ", error code " + hex(step.error_code);
+    if (step.vector == page_fault) {
+        out += " (" + page_fault_reason(step.error_code) + ") at address " + address(step.cr2);
+    }
+    out += "\n     at " + code.line(step.registers.rip) + "\n";
+    if (!step.why_not_delivered.empty()) out += "     not delivered: " + step.why_not_delivered + "\n";
+    return out + registers_text(step.registers);
+}
+
+std::string fault_chain(const Simulated& run, const CodeView& code, const Style& style) {
+    if (run.result.faults.empty()) {
+        return "  stopped at " + code.line(run.result.registers.rip) + "\n" + registers_text(run.result.registers);
+    }
+    std::string out = "  fault chain, oldest first:\n";
+    std::size_t number = 0;
+    for (const sim::FaultStep& step : run.result.faults) out += fault_step(step, ++number, code, style);
+    return out;
+}
+
+std::string where_it_was(const Simulated& run, const CodeView& code, const char* verb) {
+    const std::uint64_t rip = run.result.registers.rip;
+    std::string out = std::string("  it ") + verb + " in " + code.symbol(rip);
+    const std::string source = code.source(rip);
+    out += (source.empty() ? "" : " (" + source + ")") + ", next " + address(rip) + "\n";
+    if (run.last.empty()) return out + "  see the last instructions with exo-dev sim and the same options\n";
+    out += "  last instructions:\n";
+    for (const Trail::Spot& spot : run.last) {
+        out += "    " + grouped(spot.index) + "  " + code.line(spot.address, spot.bytes) + "\n";
+    }
+    out += "  hottest addresses of the last " + grouped(run.window_instructions) + " instructions:\n";
+    for (const Trail::Spot& spot : run.hottest) {
+        out += "    " + grouped(spot.times) + " times  " + code.line(spot.address, spot.bytes) + "\n";
+    }
+    return out;
+}
+
+std::string headline(const Simulated& run) {
+    std::string out = "the run ended with " + std::string(sim::name(run.result.stop)) + " after " +
+                      grouped(run.result.instructions) + " instructions";
+    return out + (run.result.detail.empty() ? "" : ": " + run.result.detail);
+}
+
+}  // namespace
+
+std::string exception_name(std::uint8_t vector) {
+    return vector < exceptions.size() ? exceptions[vector] : "vector " + std::to_string(vector);
+}
+
+std::string page_fault_reason(std::uint32_t error_code) {  // SDM 3A 4.7
+    std::string out = error_code & 16 ? "fetch" : error_code & 2 ? "write" : "read";
+    out += error_code & 1 ? ", not allowed" : ", not present";
+    if (error_code & 8) out += ", reserved bit set";
+    return out + (error_code & 4 ? ", ring 3" : ", ring 0");
+}
+
+std::string registers_text(const sim::Registers& r) {
+    static constexpr std::array<const char*, 16> names = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                                          "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
+    std::string out;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        out += (i % 4 == 0 ? "     " : "  ") + std::string(names[i]) + " " + address(r.general[i]);
+        if (i % 4 == 3) out += "\n";
+    }
+    out +=
+        "     rip " + address(r.rip) + "  rflags " + hex(r.rflags) + "  cs " + hex(r.cs) + "  ss " + hex(r.ss) + "\n";
+    out += "     cr0 " + hex(r.cr0) + "  cr2 " + hex(r.cr2) + "  cr3 " + hex(r.cr3) + "  cr4 " + hex(r.cr4) +
+           "  efer " + hex(r.efer) + "  fs " + hex(r.fs_base) + "  gs " + hex(r.gs_base) + "\n";
+    return out;
+}
+
+std::string failure_text(const Simulated& run, const sim::Image& image, const Style& style) {
+    using enum sim::StopReason;
+    if (run.result.stop == power_off) return "";
+    const CodeView code(image);
+    const std::string head = style.red(headline(run)) + "\n";
+    switch (run.result.stop) {
+        case instruction_limit:
+            return head + where_it_was(run, code, "spun") + "  raise --limit if it was still at work\n";
+        case interrupted:
+            return head + where_it_was(run, code, "was");
+        case guest_failed:
+            return head + (run.result.faults.empty() ? "" : fault_chain(run, code, style));
+        default:
+            return head + fault_chain(run, code, style);
+    }
+}
+
+}  // namespace devenv

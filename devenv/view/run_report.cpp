@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <devenv/environment.hpp>
+#include <devenv/view/format.hpp>
+#include <devenv/view/run_report.hpp>
+#include <devenv/view/table.hpp>
+
+namespace devenv {
+
+namespace {
+
+constexpr std::size_t name_columns = 56;
+
+Json spread_json(const sim::MarkSummary::Spread& spread) {
+    return {{"min", spread.min}, {"median", spread.median}, {"p99", spread.p99}, {"total", spread.total}};
+}
+
+// min, median and p99 are cycles, as in the table; the two groups repeat them with totals.
+Json mark_json(const sim::MarkSummary& mark) {
+    return {{"name", mark.name},
+            {"count", mark.count},
+            {"min", mark.cycles.min},
+            {"median", mark.cycles.median},
+            {"p99", mark.cycles.p99},
+            {"cycles", spread_json(mark.cycles)},
+            {"instructions", spread_json(mark.instructions)},
+            {"first_index", mark.first_index}};
+}
+
+Json function_json(const sim::FunctionSummary& function) {
+    return {{"name", function.name},
+            {"address", hex(function.address)},
+            {"instructions", function.instructions},
+            {"cycles", function.cycles},
+            {"placeholder_cycles", function.placeholder_cycles}};
+}
+
+const sim::MarkSummary* most_repeated(const std::vector<sim::MarkSummary>& marks) {
+    const sim::MarkSummary* best = nullptr;
+    for (const sim::MarkSummary& mark : marks) {
+        if (mark.cycles.median > 0 && (!best || mark.count > best->count)) best = &mark;
+    }
+    return best;
+}
+
+}  // namespace
+
+std::string marks_table(const std::vector<sim::MarkSummary>& marks, const Style& style) {
+    Table table({{"mark", Align::left}, {"count"}, {"min cycles"}, {"median"}, {"p99"}, {"median instructions"}});
+    for (const sim::MarkSummary& mark : marks) {
+        table.row({shorten(mark.name, name_columns), grouped(mark.count), grouped(mark.cycles.min),
+                   grouped(mark.cycles.median), grouped(mark.cycles.p99), grouped(mark.instructions.median)});
+    }
+    return table.empty() ? "  no marks were reached\n" : table.text(style);
+}
+
+std::string functions_table(const std::vector<sim::FunctionSummary>& functions, std::uint64_t all_cycles,
+                            std::size_t rows, const Style& style) {
+    Table table({{"function", Align::left}, {"cycles"}, {"share"}, {"instructions"}});
+    sim::FunctionSummary rest;
+    for (std::size_t i = 0; i < functions.size(); ++i) {
+        const sim::FunctionSummary& f = functions[i];
+        if (i < rows) {
+            table.row({shorten(f.name, name_columns), grouped(f.cycles),
+                       percent(static_cast<double>(f.cycles), static_cast<double>(all_cycles)),
+                       grouped(f.instructions)});
+        } else {
+            rest.cycles += f.cycles;
+            rest.instructions += f.instructions;
+        }
+    }
+    if (functions.size() > rows) {
+        table.row({"(" + grouped(functions.size() - rows) + " more)", grouped(rest.cycles),
+                   percent(static_cast<double>(rest.cycles), static_cast<double>(all_cycles)),
+                   grouped(rest.instructions)});
+    }
+    return table.text(style);
+}
+
+std::string totals_text(const Simulated& run, const Scenario& scenario, const Style& style) {
+    std::string out = style.bold("  totals") + "\n";
+    out += "  stop          " + std::string(sim::name(run.result.stop)) + "\n";
+    out += "  instructions  " + grouped(run.result.instructions) + "\n";
+    out += "  cycles        " + grouped(run.cycles) + "  (" +
+           percent(static_cast<double>(run.placeholder_cycles), static_cast<double>(run.cycles)) +
+           " rest on placeholder costs)\n";
+    out += "  time          " + seconds(run.wall_s) + ", " + decimal(run.mips(), 1) + " M instructions/s\n";
+    out += "  engine        " + run.engine + " " + run.engine_version + ", CPU " + run.cpu + ", clock " +
+           scenario.clock + ", seed " + std::to_string(scenario.seed) + (scenario.jitter ? ", jitter" : "") + "\n";
+    out += "  timing model  " + run.model + " (" + run.model_cpu + ")" +
+           (run.model_description.empty() ? "" : ": " + run.model_description) + "\n";
+    if (run.trace && run.trace->error.empty()) {
+        out += "  trace         " + display(run.trace->path) + ", " + byte_size(run.trace->bytes) + "\n";
+    }
+    return out;
+}
+
+std::string next_steps_text(const Simulated& run, const Style& style) {
+    std::string out = style.bold("  try next") + "\n";
+    if (run.trace && run.trace->error.empty()) {
+        const std::string path = display(run.trace->path);
+        const sim::MarkSummary* mark = most_repeated(run.marks);
+        out += "  ./exo-dev trace show " + path + (mark ? " --mark " + mark->name : "") +
+               "    every instruction with its cycle\n";
+        if (!run.functions.empty() && run.functions.front().name.find_first_of(" ()<>") == std::string::npos) {
+            out += "  ./exo-dev trace show " + path + " --symbol " + run.functions.front().name + "\n";
+        }
+    }
+    return out + "  ./exo-dev diff HEAD~1    cycles gained and lost by your last commit\n";
+}
+
+Json run_json(const Simulated& run, const Scenario& scenario) {
+    return {{"schema", report_schema},
+            {"engine", run.engine},
+            {"engine_version", run.engine_version},
+            {"cpu", run.cpu},
+            {"clock", scenario.clock},
+            {"seed", scenario.seed},
+            {"jitter", scenario.jitter},
+            {"command_line", scenario.guest_command_line()},
+            {"stop", std::string(sim::name(run.result.stop))},
+            {"detail", run.result.detail},
+            {"guest_code", run.result.guest_code},
+            {"instructions", run.result.instructions},
+            {"wall_s", run.wall_s},
+            {"mips", run.mips()},
+            {"console", run.console}};
+}
+
+Json sim_json(const Simulated& run, const Scenario& scenario) {
+    Json json = run_json(run, scenario);
+    json["model"] = run.model;
+    json["cycles"] = run.cycles;
+    json["placeholder_cycles"] = run.placeholder_cycles;
+    json["placeholder_share"] = run.placeholder_share();
+    json["marks"] = Json::array();
+    for (const sim::MarkSummary& mark : run.marks) json["marks"].push_back(mark_json(mark));
+    json["functions"] = Json::array();
+    for (const sim::FunctionSummary& function : run.functions) json["functions"].push_back(function_json(function));
+    json["trace"] = nullptr;
+    if (run.trace) {
+        json["trace"] = {{"path", display(run.trace->path)}, {"bytes", run.trace->bytes}};
+        if (!run.trace->error.empty()) json["trace"]["error"] = run.trace->error;
+    }
+    return json;
+}
+
+std::string json_document(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string json_line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+}  // namespace devenv

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a run cost, as tables for people and as JSON for programs.
+#pragma once
+#include <devenv/simulate.hpp>
+#include <devenv/view/style.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace devenv {
+
+using Json = nlohmann::ordered_json;
+
+inline constexpr int report_schema = 1;
+
+std::string marks_table(const std::vector<sim::MarkSummary>&, const Style&);
+// The first `rows` functions; the rest is summed up in a last line.
+std::string functions_table(const std::vector<sim::FunctionSummary>&, std::uint64_t all_cycles, std::size_t rows,
+                            const Style&);
+std::string totals_text(const Simulated&, const Scenario&, const Style&);
+std::string next_steps_text(const Simulated&, const Style&);
+
+Json run_json(const Simulated&, const Scenario&);  // the fields that `run` and `sim` share
+Json sim_json(const Simulated&, const Scenario&);
+
+// One document and a newline; bytes that are no UTF-8 (a guest's console may hold any) become U+FFFD.
+std::string json_document(const Json&);
+std::string json_line(const Json&);
+
+}  // namespace devenv

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <array>
+#include <devenv/view/code.hpp>
+#include <devenv/view/failure_report.hpp>
+#include <devenv/view/format.hpp>
+#include <devenv/view/run_report.hpp>
+#include <devenv/view/trace_lines.hpp>
+
+namespace devenv {
+
+namespace {
+
+constexpr std::size_t symbol_columns = 34;
+
+const char* name(sim::AccessKind kind) {
+    static constexpr std::array names = {"load", "store", "rmw"};
+    return names.at(static_cast<std::size_t>(kind));
+}
+const char* name(sim::TransferKind kind) {
+    static constexpr std::array names = {"exception", "interrupt", "software"};
+    return names.at(static_cast<std::size_t>(kind));
+}
+const char* name(sim::InputKind kind) {
+    static constexpr std::array names = {"tsc", "cpuid", "port", "mmio", "random", "start"};
+    return names.at(static_cast<std::size_t>(kind));
+}
+const char* name(sim::ControlKind kind) {
+    static constexpr std::array names = {"cr0",           "cr2", "cr3", "cr4", "efer", "msr", "invalidate page",
+                                         "invalidate all"};
+    return names.at(static_cast<std::size_t>(kind));
+}
+
+std::span<const std::uint8_t> bytes_of(const sim::TraceRecord& record) {
+    const std::span<const std::uint8_t> all = record.code->bytes;
+    const std::uint64_t offset = record.instruction->address - record.code->address;
+    if (offset >= all.size()) return {};
+    return all.subspan(offset, std::min<std::size_t>(record.instruction->length, all.size() - offset));
+}
+
+class TextLines final : public TraceLines {
+  public:
+    TextLines(const sim::Image& image, const TraceLinesOptions& options)
+        : code_(image, options.syntax), options_(options) {}
+
+    std::string instruction(const sim::TraceRecord& r) override {
+        const std::uint64_t at = r.instruction->address;
+        std::string out;
+        const std::string source = code_.source(at);
+        if (source != source_ && !source.empty()) out += options_.style.cyan(source) + "\n";
+        source_ = source;
+        out += fmt::format("{:>11} {:>12} {:>6}  {}  {:<{}}  {}\n", grouped(r.index), grouped(r.cycle),
+                           "+" + std::to_string(r.time.cycles), address(at), shorten(code_.symbol(at), symbol_columns),
+                           symbol_columns, code_.text(at, bytes_of(r)));
+        if (!options_.accesses) return out;
+        for (const sim::Access& a : r.accesses) {
+            out += fmt::format("{:>33}{} {} bytes at {}, physical {:#x}{}\n", "", name(a.kind), a.size,
+                               address(a.virtual_address), a.physical_address, a.io ? ", device" : "");
+        }
+        return out;
+    }
+    std::string transfer(const sim::Transfer& t, sim::Cycle cycle) override {
+        std::string what = t.kind == sim::TransferKind::interrupt
+                               ? "interrupt vector " + std::to_string(t.vector)
+                               : std::string(name(t.kind)) + " " + exception_name(t.vector);
+        if (t.has_error_code) what += ", error code " + hex(t.error_code);
+        if (t.kind == sim::TransferKind::exception && t.vector == 14) {
+            what += " (" + page_fault_reason(t.error_code) + ") at " + address(t.fault_address);
+        }
+        return event(t.index, cycle, what + ": " + code_.symbol(t.source) + " -> " + code_.symbol(t.target));
+    }
+    std::string halt(const sim::Halt& h, sim::Cycle cycle) override {
+        return event(h.index, cycle, "halt: slept " + grouped(h.skipped_ticks) + " ticks");
+    }
+    std::string input(const sim::Input& i, sim::Cycle cycle) override {
+        return event(i.index, cycle,
+                     "input " + std::string(name(i.kind)) + " " + hex(i.address) + " = " + hex(i.value));
+    }
+    std::string control(const sim::Control& c, sim::Cycle cycle) override {
+        const bool which = c.kind == sim::ControlKind::msr || c.kind == sim::ControlKind::invalidate_page;
+        const bool value = c.kind != sim::ControlKind::invalidate_page && c.kind != sim::ControlKind::invalidate_all;
+        return event(c.index, cycle,
+                     "control " + std::string(name(c.kind)) + (which ? " " + hex(c.which) : "") +
+                         (value ? " = " + hex(c.value) : ""));
+    }
+
+  private:
+    std::string event(sim::InstructionIndex index, sim::Cycle cycle, const std::string& what) {
+        return fmt::format("{:>11} {:>12}         {}\n", grouped(index), grouped(cycle),
+                           options_.style.bold("-- " + what));
+    }
+
+    CodeView code_;
+    TraceLinesOptions options_;
+    std::string source_;
+};
+
+class JsonLines final : public TraceLines {
+  public:
+    JsonLines(const sim::Image& image, const TraceLinesOptions& options)
+        : image_(image), code_(image, options.syntax), options_(options) {}
+
+    std::string instruction(const sim::TraceRecord& r) override {
+        const std::uint64_t at = r.instruction->address;
+        const sim::Location& where = image_.locate(at);
+        std::string bytes;
+        for (std::uint8_t byte : bytes_of(r)) bytes += fmt::format("{:02x}", byte);
+        Json json = {{"index", r.index},
+                     {"cycle", r.cycle},
+                     {"delta", r.time.cycles},
+                     {"placeholder", r.time.placeholder_cycles},
+                     {"address", hex(at)},
+                     {"symbol", where.function},
+                     {"offset", where.offset},
+                     {"file", where.file},
+                     {"line", where.line},
+                     {"bytes", bytes},
+                     {"text", code_.text(at, bytes_of(r))}};
+        if (options_.accesses) json["accesses"] = accesses(r);
+        return json_line(json);
+    }
+    std::string transfer(const sim::Transfer& t, sim::Cycle cycle) override {
+        Json json = event(name(t.kind), t.index, cycle);
+        json["vector"] = t.vector;
+        if (t.has_error_code) json["error_code"] = t.error_code;
+        json["source"] = hex(t.source);
+        json["target"] = hex(t.target);
+        if (t.vector == 14) json["fault_address"] = hex(t.fault_address);
+        return json_line(json);
+    }
+    std::string halt(const sim::Halt& h, sim::Cycle cycle) override {
+        Json json = event("halt", h.index, cycle);
+        json["skipped_ticks"] = h.skipped_ticks;
+        return json_line(json);
+    }
+    std::string input(const sim::Input& i, sim::Cycle cycle) override {
+        Json json = event("input", i.index, cycle);
+        json["kind"] = name(i.kind);
+        json["where"] = hex(i.address);
+        json["value"] = hex(i.value);
+        return json_line(json);
+    }
+    std::string control(const sim::Control& c, sim::Cycle cycle) override {
+        Json json = event("control", c.index, cycle);
+        json["kind"] = name(c.kind);
+        json["where"] = hex(c.which);
+        json["value"] = hex(c.value);
+        return json_line(json);
+    }
+
+  private:
+    static Json event(const char* what, sim::InstructionIndex index, sim::Cycle cycle) {
+        return {{"event", what}, {"index", index}, {"cycle", cycle}};
+    }
+    static Json accesses(const sim::TraceRecord& r) {
+        Json list = Json::array();
+        for (const sim::Access& a : r.accesses) {
+            list.push_back({{"kind", name(a.kind)},
+                            {"size", a.size},
+                            {"virtual", hex(a.virtual_address)},
+                            {"physical", hex(a.physical_address)},
+                            {"device", a.io}});
+        }
+        return list;
+    }
+
+    const sim::Image& image_;
+    CodeView code_;
+    TraceLinesOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<TraceLines> make_trace_lines(const sim::Image& image, const TraceLinesOptions& options) {
+    if (options.json) return std::make_unique<JsonLines>(image, options);
+    return std::make_unique<TextLines>(image, options);
+}
+
+}  // namespace devenv

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// How `trace show` writes what it finds: text for people or JSON lines for programs, one interface.
+#pragma once
+#include <devenv/view/style.hpp>
+#include <memory>
+#include <sim/image/decoder.hpp>
+#include <sim/image/image.hpp>
+#include <sim/trace/trace.hpp>
+#include <string>
+
+namespace devenv {
+
+struct TraceLinesOptions {
+    bool json = false;
+    bool accesses = false;  // text: a line each below the instruction; JSON: an array in it
+    sim::Syntax syntax = sim::Syntax::intel;
+    Style style;
+};
+
+class TraceLines {  // each returns whole lines
+  public:
+    virtual ~TraceLines() = default;
+    virtual std::string instruction(const sim::TraceRecord&) = 0;
+    virtual std::string transfer(const sim::Transfer&, sim::Cycle) = 0;
+    virtual std::string halt(const sim::Halt&, sim::Cycle) = 0;
+    virtual std::string input(const sim::Input&, sim::Cycle) = 0;
+    virtual std::string control(const sim::Control&, sim::Cycle) = 0;
+};
+
+std::unique_ptr<TraceLines> make_trace_lines(const sim::Image&, const TraceLinesOptions&);
+
+}  // namespace devenv
