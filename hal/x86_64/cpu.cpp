@@ -82,6 +82,7 @@ void load_tables(unsigned cpu) {
 void enable_protections() {
     using namespace regs;
     std::uint64_t bits = read_cr4() | cr4::pae;
+    if (cpuid_has(cpuid::mce)) bits |= cr4::mce;  // else a machine check is a shutdown
     if (features.pge) bits |= cr4::pge;
     if (features.smep) bits |= cr4::smep;
     if (features.smap) bits |= cr4::smap;
