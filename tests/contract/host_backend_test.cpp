@@ -123,7 +123,7 @@ TEST_F(HostBackend, LinkedProgramsCallAndEndByExit) {
         EXPECT_FALSE(hal::irq_enabled());
         std::vector<std::uint64_t> call{frame.number()};
         for (unsigned i = 0; i < 6; ++i) call.push_back(frame.argument(i));
-        calls.push_back(call);
+        calls.push_back(std::move(call));  // nothing of its own is left here when power_off abandons this stack
         if (frame.number() == std::uint64_t(exo::abi::Syscall::exit)) hal::power_off(PowerOff::success);
         if (frame.number() == 1001) frame.set_message(0, 70), frame.set_message(3, 73);
         frame.set_result(-std::int64_t(calls.size()));
@@ -271,6 +271,7 @@ struct Found {
 };
 
 void unwind_here(int) {
+    if (stepping->callers[0] == nullptr || stepping->callers[1] == nullptr) return;  // both sides are under way
     Found found{};
     _Unwind_Backtrace(
         [](_Unwind_Context* context, void* raw) {
@@ -308,8 +309,8 @@ TEST_F(HostBackend, UnwindInformationIsRightAtEveryInstruction) {
     sigaction(SIGTRAP, &action, &before);
     const auto stack = std::make_unique<std::byte[]>(hal::kernel_stack_bytes);
     state.other = hal::context_make({stack.get(), hal::kernel_stack_bytes}, &answer_steps, nullptr);
-    hal::context_switch(state.main, state.other);  // not stepped yet on this side; both sides are in turn() from now on
-    for (int i = 0; i < 3; ++i) turn(state.main, state.other, state.callers[0]);
+    hal::context_switch(state.main, state.other);  // starts it; from now on both sides are in turn()
+    for (int i = 0; i < 4; ++i) turn(state.main, state.other, state.callers[0]);
     asm volatile("pushfq\n\tandq $~0x100, (%%rsp)\n\tpopfq" ::: "memory", "cc");
     sigaction(SIGTRAP, &before, nullptr);
     EXPECT_GT(state.steps, 50u);
