@@ -61,7 +61,11 @@ bool ends_block(const Instruction& instruction) {
 }  // namespace
 
 CodeCache::CodeCache(Memory& memory, AddressSpace& space)
-    : memory_(memory), space_(space), decoder_(Decoder::make()), code_pages_(memory.bytes() / page_bytes) {}
+    : memory_(memory),
+      space_(space),
+      decoder_(Decoder::make()),
+      code_pages_(memory.bytes() / page_bytes),
+      engine_pages_(memory.bytes() / page_bytes) {}
 
 CodeCache::Place CodeCache::find_slowly(std::uint64_t address, std::uint64_t physical, std::uint32_t fetched_bytes) {
     if (const Place place = resume(address, physical); place.block) return place;
@@ -74,8 +78,31 @@ CodeCache::Place CodeCache::find_slowly(std::uint64_t address, std::uint64_t phy
         block->code.version = newest ? newest->code.version + 1 : 0;
         newest = block;
     }
+    mark(*block);
     recent_[address % recent_.size()] = block;
     return {block, 0};
+}
+
+void CodeCache::mark(CachedBlock& block) {
+    block.generation = generation_;
+    const auto mark_page = [this](std::uint64_t physical) {
+        code_pages_[physical / page_bytes] = engine_pages_[physical / page_bytes] = 1;
+    };
+    if (block.memory) mark_page(block.code.physical_address);
+    if (block.second_memory) mark_page(block.second_physical);
+}
+
+void CodeCache::unmark(std::uint64_t physical, const CachedBlock& running) {
+    const std::uint64_t page = physical & -page_bytes;
+    if (page == (running.code.physical_address & -page_bytes) || page == running.second_physical) return;
+    code_pages_[page / page_bytes] = 0;
+    ++generation_;
+}
+
+void CodeCache::unmark_all() {
+    std::fill(code_pages_.begin(), code_pages_.end(), 0);
+    std::fill(engine_pages_.begin(), engine_pages_.end(), 0);
+    ++generation_;
 }
 
 CachedBlock& CodeCache::decode(std::uint64_t address, std::uint64_t physical, std::uint32_t fetched_bytes) {
@@ -85,7 +112,6 @@ CachedBlock& CodeCache::decode(std::uint64_t address, std::uint64_t physical, st
     block.code.physical_address = physical;
     if (physical != unmapped && memory_.contains(physical, 1)) {
         block.memory = memory_.data() + physical;
-        code_pages_[physical / page_bytes] = 1;
         decode_line(block);
         if (block.code.instructions.empty()) decode_across_pages(block);
     }
@@ -136,7 +162,6 @@ void CodeCache::decode_across_pages(CachedBlock& block) {
     if (!instruction || instruction->length <= in_page) return;
     block.second_physical = second;
     block.second_memory = memory_.data() + second;
-    code_pages_[second / page_bytes] = 1;
     block.first_bytes = std::uint32_t(in_page);
     block.code.bytes.assign(bytes, bytes + instruction->length);
     block.code.instructions.push_back(*instruction);

@@ -35,6 +35,7 @@ struct CachedBlock {
     std::uint64_t second_physical = unmapped;  // start of the second page, if an instruction reaches into it
     const std::uint8_t* second_memory = nullptr;
     CachedBlock* older = nullptr;  // another version
+    std::uint32_t generation = 0;  // of the page marks: older than the cache's if its pages may have lost theirs
     bool announced = false;        // the sink has been told
 
     // Does RAM still hold what was decoded?
@@ -59,8 +60,8 @@ class CodeCache {
     Place find(std::uint64_t address, std::uint32_t fetched_bytes) {
         CachedBlock* block = recent_[address % recent_.size()];
         const std::uint64_t physical = space_.translate(address);
-        if (block && block->code.address == address && block->code.physical_address == physical && valid(*block))
-            [[likely]]
+        if (block && block->code.address == address && block->code.physical_address == physical &&
+            block->generation == generation_ && valid(*block)) [[likely]]
             return {block, 0};
         return find_slowly(address, physical, fetched_bytes);
     }
@@ -71,10 +72,19 @@ class CodeCache {
     // The blocks, which others may refer to, for whom they must outlive the cache.
     std::shared_ptr<std::deque<CachedBlock>> blocks() const { return blocks_; }
 
-    // Has a page of RAM ever held code that was executed?
+    // Does a page of RAM hold code that was executed since its mark was last taken away?
     bool holds_code(std::uint64_t physical) const {
         return physical < memory_.bytes() && code_pages_[physical / page_bytes];
     }
+
+    // May the engine have translated code in this page?
+    bool engine_may_know(std::uint64_t physical) const {
+        return physical < memory_.bytes() && engine_pages_[physical / page_bytes];
+    }
+    // A page was written to: unless `running` is in it, it is taken for a data page until code in it is entered again.
+    void unmark(std::uint64_t physical, const CachedBlock& running);
+    // The same for every page, when the engine has forgotten all its translations.
+    void unmark_all();
 
   private:
     struct Key {
@@ -85,6 +95,7 @@ class CodeCache {
         std::size_t operator()(const Key& key) const { return (key.address ^ key.physical << 20) * 0x9e3779b97f4a7c15; }
     };
 
+    void mark(CachedBlock&);
     bool valid(const CachedBlock& block) {
         return block.current() && (!block.second_memory || space_.translate((block.code.address & -page_bytes) +
                                                                             page_bytes) == block.second_physical);
@@ -102,7 +113,9 @@ class CodeCache {
     std::array<Place, 256> cut_{};  // where blocks were cut short, by address
     std::unordered_map<Key, CachedBlock*, Hash> newest_;
     std::shared_ptr<std::deque<CachedBlock>> blocks_ = std::make_shared<std::deque<CachedBlock>>();
-    std::vector<std::uint8_t> code_pages_;
+    std::vector<std::uint8_t> code_pages_;    // marks, by physical page
+    std::vector<std::uint8_t> engine_pages_;  // marks that only unmark_all takes away
+    std::uint32_t generation_ = 0;            // how often marks were taken away
 };
 
 }  // namespace sim::unicorn

@@ -66,32 +66,53 @@ General plant(uc_engine* uc, std::uint64_t first) {
     return values;
 }
 
-// The CPU object hangs off the instance by a pointer; the sixteen planted values in a row are where the state begins.
-CpuState* find_state(uc_engine* uc) {
+General read_general(uc_engine* uc) {
+    General values;
+    for (unsigned i = 0; i < 16; ++i) uc_reg_read(uc, general_names[i], &values[i]);
+    return values;
+}
+
+void write_general(uc_engine* uc, const General& values) {
+    for (unsigned i = 0; i < 16; ++i) uc_reg_write(uc, general_names[i], &values[i]);
+}
+
+// Do the words at `candidate` change with the registers? Copies (of ours, or in freed memory) do not.
+bool follows(uc_engine* uc, const OwnMemory& own, std::uint64_t candidate) {
+    for (const std::uint64_t first : {magic, ~magic}) {
+        const General planted = plant(uc, first);
+        const auto seen = own.read(candidate, sizeof planted);
+        if (seen.size() != sizeof planted || std::memcmp(seen.data(), planted.data(), sizeof planted) != 0)
+            return false;
+    }
+    return true;
+}
+
+// The CPU object hangs off the instance by a pointer; the sixteen registers in a row are where the state begins.
+bool find_state(uc_engine* uc, CpuLayout& layout) {
     const OwnMemory own;
-    General saved;
-    for (unsigned i = 0; i < 16; ++i) uc_reg_read(uc, general_names[i], &saved[i]);
-    const General planted = plant(uc, magic);
-    CpuState* found = nullptr;
+    const General saved = read_general(uc), planted = plant(uc, magic);
+    bool found = false;
     const auto instance = own.read(reinterpret_cast<std::uint64_t>(uc), instance_bytes);
     for (std::size_t at = 0; at + 8 <= instance.size() && !found; at += 8) {
         std::uint64_t pointer;
         std::memcpy(&pointer, &instance[at], 8);
         if (pointer < 4096 || pointer % 8 || pointer >> 47) continue;
         const auto object = own.read(pointer, cpu_bytes);
-        for (std::size_t place = 0; place + sizeof(CpuState) <= object.size(); place += 8)
-            if (std::memcmp(&object[place], planted.data(), sizeof planted) == 0) {
-                found = reinterpret_cast<CpuState*>(pointer + place);
-                break;
-            }
+        for (std::size_t place = 0; place + sizeof(CpuState) <= object.size() && !found; place += 8) {
+            if (std::memcmp(&object[place], planted.data(), sizeof planted) != 0) continue;
+            found = follows(uc, own, pointer + place);
+            layout.pointer = at, layout.state = place;
+            plant(uc, magic);
+        }
     }
-    if (!found) refuse("the registers were not found");
-    // A copy (a saved context, say) would not follow.
-    const General again = plant(uc, ~magic);
-    const bool follows = std::memcmp(found->general, again.data(), sizeof again) == 0;
-    for (unsigned i = 0; i < 16; ++i) uc_reg_write(uc, general_names[i], &saved[i]);
-    if (!follows) refuse("the registers found are a copy");
+    write_general(uc, saved);
     return found;
+}
+
+CpuState* state_of(uc_engine* uc, const CpuLayout& layout) {
+    std::uint8_t* object;
+    std::memcpy(&object, reinterpret_cast<std::uint8_t*>(uc) + layout.pointer, sizeof object);
+    return reinterpret_cast<CpuState*>(object + layout.state);
 }
 
 struct Probe {
@@ -127,14 +148,15 @@ CpuLayout calibrate() {
         uc_reg_write(uc.get(), UC_X86_REG_RAX, &rax) ||
         uc_hook_add(uc.get(), &hook, UC_HOOK_INTR, reinterpret_cast<void*>(&probe_interrupt), probe.get(), 1, 0))
         refuse("a probe could not be set up");
-    CpuState* state = find_state(uc.get());
+    CpuLayout layout{};
+    if (!find_state(uc.get(), layout)) refuse("the registers were not found");
+    CpuState* state = state_of(uc.get(), layout);
     probe->state = state;
     std::memcpy(probe->before.data(), state, state_bytes);
     uc_emu_start(uc.get(), base, 0, 0, 1);
     if (!probe->called) refuse("a probe raised no exception");
     if (state->cr[0] == 0 || (state->hidden_flags & hidden_code64) == 0) refuse("control registers are elsewhere");
 
-    CpuLayout layout{};
     for (std::size_t at = sizeof(CpuState); at + 128 <= state_bytes && !layout.error_code; at += 4)
         if (word(probe->after, at) == selector && word(probe->before, at) != selector &&
             word(probe->after, at + 4) == 0 && word(probe->before, at + 112) == -1 &&
@@ -159,7 +181,11 @@ const CpuLayout& cpu_layout() {
 
 CpuView view_cpu(uc_engine* uc) {
     const CpuLayout& layout = cpu_layout();
-    CpuState* state = find_state(uc);
+    const General saved = read_general(uc);  // the instance builds its CPU at the first call
+    CpuState* state = state_of(uc, layout);
+    const bool same = follows(uc, OwnMemory(), reinterpret_cast<std::uint64_t>(state));
+    write_general(uc, saved);
+    if (!same) refuse("the registers of another instance are elsewhere");
     auto* bytes = reinterpret_cast<std::uint8_t*>(state);
     return {.state = state,
             .efer = reinterpret_cast<std::uint64_t*>(bytes + layout.efer),

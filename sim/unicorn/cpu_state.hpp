@@ -55,8 +55,10 @@ struct CpuView {
     unsigned cpl() const { return state->hidden_flags & hidden_cpl; }
 };
 
-// Where the parts are, relative to the instance's state: found once a process, the same for all instances.
+// Where the parts are: found once a process, the same for all instances.
 struct CpuLayout {
+    std::size_t pointer;  // in uc_engine: to the CPU object
+    std::size_t state;    // in the CPU object: the CpuState; the following are relative to it
     std::size_t error_code;
     std::size_t old_exception;
     std::size_t efer;

@@ -30,8 +30,9 @@ void mask_features(std::unordered_map<std::uint64_t, CpuidResult>& leaves) {
     CpuidResult& seven = leaves[key(7, 0)];
     seven.ebx &= ~(bit(5) /* avx2 */ | bit(10) /* invpcid */ | bit(16) | bit(17) | bit(21) | bit(28) | bit(30) |
                    bit(31) /* avx512 */ | bit(18) /* rdseed */ | bit(29) /* sha */);
-    seven.ecx &= ~(bit(1) | bit(6) | bit(8) /* gfni */ | bit(9) /* vaes */ | bit(10) /* vpclmulqdq */ | bit(11) |
-                   bit(12) | bit(14) /* avx512 */ | bit(16) /* la57 */ | bit(22) /* rdpid */);
+    seven.ecx &= ~(bit(2) /* umip: SGDT in ring 3 is not refused */ | bit(1) | bit(6) | bit(8) /* gfni */ |
+                   bit(9) /* vaes */ | bit(10) /* vpclmulqdq */ | bit(11) | bit(12) | bit(14) /* avx512 */ |
+                   bit(16) /* la57 */ | bit(22) /* rdpid */);
     seven.edx = 0;
     CpuidResult& state = leaves[key(0xd, 0)];
     state.eax &= 3;  // x87 and SSE

@@ -122,7 +122,8 @@ std::optional<Fault> Machine::try_deliver(const Fault& fault, Entry entry, std::
         stop_outside(*outside, "delivery of an exception");
         return std::nullopt;
     }
-    if (code_.holds_code(space_.translate(stack)) || code_.holds_code(space_.translate(stack + frame_bytes - 1))) {
+    if (code_.engine_may_know(space_.translate(stack)) ||
+        code_.engine_may_know(space_.translate(stack + frame_bytes - 1))) {
         stale_code_ = true;  // the engine does not see what the host writes
         uc_emu_stop(uc_.get());
     }

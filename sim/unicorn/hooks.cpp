@@ -22,8 +22,9 @@ inline void Machine::record(const Instruction& instruction, std::uint16_t index)
         }
         const std::uint64_t physical = space_.translate(address);
         if (operand.kind != AccessKind::load && code_.holds_code(physical)) [[unlikely]] {
+            code_.unmark(physical, *recorder_.block());
             code_written_ = true;
-            attention_ = 0;
+            wait_for_change();
         }
         recorder_.add({.instruction = index,
                        .kind = operand.kind,

@@ -59,6 +59,7 @@ RunResult Machine::run() {
         if (stale_code_) {
             stale_code_ = false;
             uc_ctl_flush_tb(uc_.get());
+            code_.unmark_all();
         } else if (!error && announced_ && current_->instruction->special == Special::hlt) {
             halt();
         } else {

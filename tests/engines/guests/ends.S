@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# How runs end, one letter of the command line each.
+.include "board.inc"
+main:
+    lea table(%rip), %rbx
+1:  movzbl (%rbx), %eax
+    test %eax, %eax
+    jz power_off
+    cmp %r15d, %eax
+    je 2f
+    add $8, %rbx
+    jmp 1b
+2:  movslq 4(%rbx), %rax
+    add %rbx, %rax
+    jmp *%rax
+.macro entry letter, target
+    .ascii "\letter\0\0\0"
+    .long \target - (. - 4)
+.endm
+table:
+    entry f, failure
+    entry s, spin
+    entry h, halt_off
+    entry n, halt_no_timer
+    entry j, jump_outside
+    entry r, read_outside
+    entry w, write_outside
+    entry t, triple_no_idt
+    entry d, double_fault
+    entry D, triple_bad_ist
+    entry p, not_present_gate
+    entry c, canonical_handler
+    entry v, vex
+    entry z, null_call
+    entry b, bochs
+    entry T, table_outside
+    entry a, apic_fetch
+    entry m, string_for_ever
+    entry S, stack_outside
+    entry g, bad_gate
+    entry u, user_spin
+    .quad 0
+failure:
+    mov $0x11, %al
+    out %al, $0xf4
+spin:
+    pause
+    jmp spin
+halt_off:
+    hlt
+    jmp halt_off
+halt_no_timer:
+    sti
+    hlt
+    jmp halt_off
+jump_outside:                       # 512 MiB: mapped, but there is no RAM
+    mov $0x20000000, %eax
+    jmp *%rax
+read_outside:
+    mov 0x20000000, %eax
+    jmp power_off
+write_outside:
+    mov %eax, 0x20000008
+    jmp power_off
+triple_no_idt:
+    lidt no_idt(%rip)
+    ud2
+double_fault:                       # a stack that is not mapped; #DF has one of its own
+    handle 8, on_double_fault
+    gate 8, 0x8e01
+    mov $WINDOW + 0x1000, %esp
+    mov 0x700000, %rax
+    hlt
+on_double_fault:
+    call report
+    jmp power_off
+triple_bad_ist:
+    movq $WINDOW + 0x2000, tss+36(%rip)
+    gate 8, 0x8e01
+    mov $WINDOW + 0x1000, %esp
+    mov 0x700000, %rax
+    hlt
+not_present_gate:                   # #UD's gate: #NP(6 * 8 + 2 + 1)
+    gate 6, 0x0e00
+    handle 11, on_double_fault
+    ud2
+canonical_handler:                  # #UD's handler is at an impossible address: #GP
+    movl $0x8000, idt+16*6+8(%rip)
+    handle 13, on_double_fault
+    ud2
+bad_gate:                           # a call gate is no interrupt gate: #GP(6 * 8 + 2 + 1)
+    gate 6, 0x8c00
+    handle 13, on_double_fault
+    ud2
+vex:
+    vaddps %ymm0, %ymm1, %ymm2
+    jmp power_off
+null_call:                          # address 0 is mapped here and holds zeros: add %al, (%rax)
+    xor %eax, %eax
+    call *%rax
+bochs:
+    mov $0x8900, %edx
+    say ""
+    lea 9f(%rip), %rsi
+    mov $0x8900, %edx
+    mov $8, %ecx
+    rep outsb
+    jmp spin
+9:  .ascii "Shutdown"
+table_outside:                      # page tables where there is no RAM
+    mov $0x20000000, %eax
+    mov %rax, %cr3
+    jmp power_off
+apic_fetch:
+    mov $LAPIC, %eax
+    jmp *%rax
+string_for_ever:
+    mov $-1, %rcx
+    lea 8f(%rip), %rdi
+    lea 8f(%rip), %rsi
+    movabs $1 << 40, %rcx
+    .byte 0xf3, 0x90                # PAUSE
+    xor %eax, %eax
+1:  mov $200, %ecx
+    lea 8f(%rip), %rdi
+    rep stosb
+    jmp 1b
+stack_outside:
+    mov $0x20001000, %esp
+    ud2
+user_spin:
+    push $UDATA
+    push $0x5ff000
+    push $0x202
+    push $UCODE
+    push $user_loop
+    iretq
+.data
+no_idt: .word 0
+    .quad 0
+.bss
+8:  .skip 256
+.section .user, "awx"
+user_loop: jmp user_loop
+.text
