@@ -18,12 +18,13 @@ tracked() {
 SOURCES='\.(cpp|hpp|h|S|ld|sh|cmake|awk|py|c)$|(^|/)CMakeLists\.txt$|^(exo-dev|Containerfile|\.ci/run)$'
 CODE='^(kernel|hal|sim|devenv|bench|tests)/.*\.(cpp|hpp|h|S|c)$'
 
-# The first line (the second after #!) names the licence that LICENSE gives the folder. Build files are MIT anywhere.
+# The first line (the second after #!) names the licence that LICENSE gives the folder. Build files are MIT anywhere. The
+# contract runner links Unicorn.
 rule_licence() {
   local file line licence
   tracked "$SOURCES" | while IFS= read -r file; do
     licence='MIT'
-    [[ $file =~ ^(sim|devenv|tests/engines|tests/cli)/ ]] && licence='GPL-2.0-or-later'
+    [[ $file =~ ^(sim|devenv|tests/engines|tests/cli)/|^tests/contract/runner ]] && licence='GPL-2.0-or-later'
     [[ $file =~ CMakeLists\.txt$ ]] && licence='(MIT|GPL-2.0-or-later)'
     IFS= read -r line <"$file"
     [[ $line == '#!'* ]] && line=$(sed -n 2p "$file")
@@ -85,7 +86,13 @@ rule_dead_sources() {
   tracked '(^|/)(CMakeLists\.txt|[^/]*\.cmake)$' | while IFS= read -r cmake; do
     sed 's/#.*//' "$cmake" | tr ' \t()";' '\n' | sed -nE "s,^(\\$\{[A-Za-z_]+\}/)?(.+)\$,name $(dirname "$cmake") \\2,p"
   done | cat - <(tracked '^(kernel|hal|sim|devenv|bench|tests)/.*\.(cpp|S|c)$') | awk '
-    /^name / { part = $3; named[$2, part]; while (sub(/^[^\/]*\//, "", part)) named[$2, part]; next }
+    /^name / {
+      part = $3; above = $2
+      while (part ~ /^\.\.\//) { sub(/^\.\.\//, "", part); sub(/\/?[^\/]*$/, "", above) }
+      named[above, part]; if (above != $2) next
+      while (sub(/^[^\/]*\//, "", part)) named[$2, part]
+      next
+    }
     {
       folder = $0; found = 0
       stem = $0; sub(/.*\//, "", stem); sub(/\.[^.]*$/, "", stem)

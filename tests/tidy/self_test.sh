@@ -8,16 +8,17 @@ tree=$(mktemp -d); trap 'rm -rf "$tree"' EXIT
 
 # clean_tree: one file of each kind that keeps every rule.
 clean_tree() {
-  rm -rf "${tree:?}"/*; mkdir -p "$tree"/{kernel/{abi,core},hal/{host,include/hal},sim/trace}
+  rm -rf "${tree:?}"/*; mkdir -p "$tree"/{kernel/{abi,core},hal/{host,include/hal},sim/{devices,trace}}
   local mit='// SPDX-License-Identifier: MIT' gpl='// SPDX-License-Identifier: GPL-2.0-or-later'
   printf '%s\n' "$mit" '#include <cstdint>' >"$tree/kernel/abi/marks.hpp"
   printf '%s\n' "$mit" '#include <abi/marks.hpp>' '#include <hal/cpu.hpp>' >"$tree/kernel/core/main.cpp"
   printf '%s\n' "$mit" '#include <immintrin.h>' >"$tree/hal/include/hal/cpu.hpp"
   printf '%s\n' "$mit" '#include <unistd.h>' >"$tree/hal/host/host.cpp"
   printf '%s\n' "$gpl" '#include <abi/marks.hpp>' '#include <zstd.h>' >"$tree/sim/trace/writer.cpp"
+  printf '%s\n' "$gpl" >"$tree/sim/devices/uart.cpp"
   printf '%s\n' '# SPDX-License-Identifier: MIT' 'add_library(a core/main.cpp)  # not idle.cpp' >"$tree/kernel/CMakeLists.txt"
   printf '%s\n' '# SPDX-License-Identifier: MIT' 'add_library(b host/host.cpp)' >"$tree/hal/CMakeLists.txt"
-  printf '%s\n' '# SPDX-License-Identifier: MIT' 'add_library(c STATIC writer.cpp)' >"$tree/sim/trace/CMakeLists.txt"
+  printf '%s\n' '# SPDX-License-Identifier: MIT' 'add_library(c STATIC writer.cpp ../devices/uart.cpp)' >"$tree/sim/trace/CMakeLists.txt"
 }
 
 # expect catch|pass NAME FILE TEXT [FIRST]: with TEXT appended to FILE (FIRST: replacing it), the rule must say FILE.
@@ -82,6 +83,7 @@ case $rule in
     expect catch 'not named' kernel/core/forgotten.cpp 'int x;'
     expect catch 'assembly' hal/x86_64/entry.S 'nop'
     expect catch 'named in a comment only' kernel/core/idle.cpp 'int x;'
+    expect catch 'assembly beside' sim/devices/uart.S ''
     expect catch 'another folder has the name' sim/trace/main.cpp 'int x;'
     expect catch 'a longer name is named' kernel/core/in.cpp 'int x;'
     ;;
