@@ -8,7 +8,7 @@ main:
     mov $1, %r14d
     xor %r13d, %r13d
     sti
-    mov $9, %ebp
+    mov $16, %ebp
 again:
     # flags across instructions, memory, the stack, a string instruction, STI shadows
     add %r14, %r13
