@@ -9,7 +9,7 @@ Usage: ./exo-dev test [--label LABEL] [--preset asan|tsan] [-R REGEX] [--json] [
 
 Builds everything and runs the tests; the output of those that fail is shown. Exit status 1 when one fails.
 
-  --label LABEL     only unit, contract, engines, cli or tidy
+  --label LABEL     only unit, contract, engines, cli, launcher or tidy
   --preset PRESET   asan (address and undefined behaviour) or tsan (threads): the host tests, in a build of their own
   -R REGEX          only tests whose name matches
   --json            a summary as JSON on stdout, ctest's output on stderr
@@ -32,8 +32,8 @@ command_test() {
     case $1 in --label) label=$2 ;; --preset) preset=$2 ;; -R) regex=$2 ;; esac
     shift 2
   done
-  [[ $label =~ ^(|unit|contract|engines|cli|tidy)$ ]] ||
-    die 2 "test: there is no label '$label': use unit, contract, engines, cli or tidy"
+  [[ $label =~ ^(|unit|contract|engines|cli|launcher|tidy)$ ]] ||
+    die 2 "test: there is no label '$label': use unit, contract, engines, cli, launcher or tidy"
   [[ $preset =~ ^(dev|asan|tsan)$ ]] || die 2 "test: there is no preset '$preset': use asan or tsan"
   if [ "$preset" != dev ]; then
     [[ $label =~ ^(|unit|contract)$ ]] || die 2 "test: --preset $preset runs host tests: use --label unit or contract"
@@ -47,7 +47,7 @@ run_tests() {
   BUILD=$ROOT/build/$preset
   report=$BUILD/tests.xml
   local ctest=(ctest --test-dir "$BUILD" --output-on-failure --no-tests=error -j "$(nproc)" --output-junit "$report")
-  [[ $label =~ ^(unit|tidy)$ ]] && targets=("exo_tests_$label")
+  [[ $label =~ ^(unit|launcher|tidy)$ ]] && targets=("exo_tests_$label")
   if [ "$preset" != dev ]; then
     targets=(exo_tests_host)
     ctest+=(-L '^(unit|contract)$' -LE '^image$')
@@ -173,7 +173,7 @@ TEXT
 command___complete() {
   [ $# -gt 0 ] || { printf '%s\n' "${COMMANDS[@]}" --help --version --yes; return; }
   case "$1 ${*: -1}" in
-    *' --label') printf '%s\n' unit contract engines cli tidy; return ;;
+    *' --label') printf '%s\n' unit contract engines cli launcher tidy; return ;;
     'test --preset') printf '%s\n' asan tsan; return ;;
     'completion '*) printf '%s\n' bash zsh; return ;;
     doctor*) printf '%s\n' --json --help; return ;;
