@@ -80,6 +80,7 @@ InstructionClass one_byte(const Encoding& e) {
     if (op >= 0x70 && op < 0x80) return control;
     if (op >= 0xb0 && op < 0xc0) return alu;
     if (op >= 0xd8 && op < 0xe0) return unknown;  // x87
+    if (op == 0xc0 || op == 0xc1 || (op >= 0xd0 && op <= 0xd3)) return shift;
     switch (op) {
         case 0x68:
         case 0x6a:
@@ -98,12 +99,6 @@ InstructionClass one_byte(const Encoding& e) {
         case 0x99:
         case 0xa8:
         case 0xa9:
-        case 0xc0:
-        case 0xc1:
-        case 0xd0:
-        case 0xd1:
-        case 0xd2:
-        case 0xd3:
         case 0xc9:
         case 0x9e:
         case 0x9f:
@@ -171,10 +166,10 @@ InstructionClass one_byte(const Encoding& e) {
 InstructionClass two_byte(const Encoding& e) {
     std::uint8_t op = e.opcode;
     if (op == 0x0d || (op >= 0x18 && op <= 0x1f)) return nop;  // prefetches and hints
-    if (op >= 0x40 && op < 0x50) return alu;                   // cmov
+    if (op >= 0x40 && op < 0x50) return shift;                 // cmov
     if (op >= 0x80 && op < 0x90) return control;
-    if (op >= 0x90 && op < 0xa0) return alu;  // setcc
-    if (op >= 0xc8 && op < 0xd0) return alu;  // bswap
+    if (op >= 0x90 && op < 0xa0) return shift;  // setcc
+    if (op >= 0xc8 && op < 0xd0) return alu;    // bswap
     switch (op) {
         case 0xa3:
             return e.registers_only() ? alu : bit_memory_read;

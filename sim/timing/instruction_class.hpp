@@ -14,6 +14,7 @@ enum class InstructionClass : std::uint8_t {
     zero_idiom,   // xor or sub of a register with itself: depends on nothing
     load_store,   // mov to or from memory: the access is the cost
     alu,          // one cycle
+    shift,        // one cycle on fewer units: shifts, rotates, cmov, setcc
     lea_complex,  // three address parts
     multiply,     // also crc32, pdep, pext
     divide32,

@@ -3,9 +3,9 @@
 //
 // Each instruction dispatches in order (six a cycle, never more than a reorder buffer ahead of retirement), starts when
 // its general registers, flags and loads are ready, and retires in order (eight a cycle). Loads and stores go through
-// LRU caches; stores forward to loads; branches are predicted; system instructions take what a table says. There are no
-// execution ports, no TLBs, no prefetchers, no limit on outstanding misses, and vector registers are not tracked: the
-// out-of-order model that follows has them.
+// LRU caches; stores forward to loads; branches are predicted; system instructions take what a table says. Groups of
+// execution units limit throughput. There are no single ports, no TLBs, no prefetchers, no limit on outstanding misses,
+// and vector registers are not tracked: the out-of-order model that follows has them.
 //
 // Time is counted in ticks of 1/24 cycle, so that a sixth (dispatch), an eighth (retirement) and a twelfth (nops) are
 // whole numbers.
@@ -35,6 +35,8 @@ struct Cost {
     std::uint8_t result[3];
     std::uint8_t dispatch;    // ticks of the dispatcher
     std::uint8_t retire;      // ticks of retirement
+    std::uint8_t unit;        // zen4::Unit
+    std::uint8_t unit_ticks;  // that it is taken for
     std::uint8_t load_extra;  // ticks beyond the plain load latency
     bool new_line : 1;        // the first of its code block, or in another line than the one before
     bool placeholder : 1;
@@ -90,6 +92,8 @@ Cost prepare(const Instruction& instruction, std::span<const std::uint8_t> bytes
     c.dispatch = static_cast<std::uint8_t>(cost.slots * half_slot_ticks);
     c.retire = static_cast<std::uint8_t>(std::min<unsigned>(c.dispatch, retire_ticks));
     c.latency = static_cast<std::uint16_t>(cost.latency_half_cycles * (ticks_per_cycle / 2));
+    c.unit = static_cast<std::uint8_t>(cost.unit);
+    c.unit_ticks = static_cast<std::uint8_t>(cost.unit_twelfths * (ticks_per_cycle / 12));
     c.placeholder = cost.provenance == Provenance::placeholder;
     c.locked = instruction.locked || kind == InstructionClass::xchg_memory;
     c.string = instruction.special == Special::string;
@@ -127,7 +131,7 @@ class SimpleModel final : public TimingModel {
     std::string name() const override { return "simple"; }
     std::string cpu() const override { return "zen4"; }
     std::string description() const override {
-        return "a dataflow scoreboard with the widths, caches and branch costs of a Zen 4; no ports, TLBs or "
+        return "a dataflow scoreboard with the widths, caches and branch costs of a Zen 4; no single ports, TLBs or "
                "prefetchers; system instructions rest on placeholders";
     }
 
@@ -192,9 +196,19 @@ class SimpleModel final : public TimingModel {
         return start;
     }
 
+    // When a unit of the group starts on what was dispatched at `start`.
+    Tick take(unsigned unit, unsigned ticks, Tick start) {
+        Tick from = std::max(unit_free_[unit], start);
+        unit_free_[unit] = from + ticks;
+        return from;
+    }
+
     RetireTime ordinary(const Cost& cost, Tick start, const Access* first, const Access* last) {
+        // Units are booked in the order and from the time of dispatch: a limit on throughput. Booking them from when
+        // operands are ready would put late operations ahead of earlier free time.
+        Tick unit = take(cost.unit, cost.unit_ticks, start);
         Tick ready =
-            std::max({start, ready_[cost.data[0]], ready_[cost.data[1]], ready_[cost.data[2]], ready_[cost.data[3]]});
+            std::max({unit, ready_[cost.data[0]], ready_[cost.data[1]], ready_[cost.data[2]], ready_[cost.data[3]]});
         bool placeholder = cost.placeholder;
         std::uint32_t guessed = cost.latency / ticks_per_cycle;
         bool stores = false;
@@ -210,7 +224,9 @@ class SimpleModel final : public TimingModel {
                     placeholder = true;
                     guessed += device.cycles;
                 } else if (access->kind != AccessKind::store) {
-                    ready = std::max(ready, load(cost, *access, address_ready));
+                    Tick port =
+                        take(static_cast<unsigned>(zen4::Unit::load), ticks_per_cycle / zen4::loads_a_cycle, start);
+                    ready = std::max(ready, load(cost, *access, std::max(address_ready, port)));
                 }
                 stores |= access->kind != AccessKind::load && !access->io;
             }
@@ -368,6 +384,7 @@ class SimpleModel final : public TimingModel {
     std::array<Tick, register_count> ready_{};
     std::array<Tick, 512> reorder_{};  // retirement of the last instructions, by number
     std::array<Tick, zen4::store_queue> store_queue_{};
+    std::array<Tick, static_cast<std::size_t>(zen4::Unit::count_)> unit_free_{};
     StoreForwarding forwarding_;
     Cache<8> l1_data_{32 << 10}, l1_code_{32 << 10}, l2_{1 << 20};
     Cache<16> l3_{32 << 20};
