@@ -14,7 +14,6 @@ REQUIREMENTS=(
   "Unicorn engine|libunicorn-dev|2.1.4|sim run trace diff bench test|/usr/include/unicorn/unicorn.h"
   "LLVM decoder|llvm-22-dev|1:22.1|sim run trace diff bench test|/usr/lib/llvm-22/lib/libLLVM-22.so"
   "DWARF reader (elfutils)|libdw-dev|0.188|sim run trace diff bench test|/usr/include/elfutils/libdw.h"
-  "DWARF reader (libdw)|libdw-dev|0.188|sim run trace diff bench test|/usr/include/elfutils/libdw.h"
   "CLI11|libcli11-dev|2.1|sim run trace diff bench test|/usr/include/CLI/CLI.hpp"
   "spdlog|libspdlog-dev|1:1.10|sim run trace diff bench test|/usr/include/spdlog/spdlog.h"
   "JSON for Modern C++|nlohmann-json3-dev|3.11|sim run trace diff bench test|/usr/include/nlohmann/json.hpp"
