@@ -103,12 +103,12 @@ command_doctor() {
 doctor_table() {
   local name package needed commands probe mark red='' green='' plain='' broken
   if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then red=$'\033[31m' green=$'\033[32m' plain=$'\033[0m'; fi
-  printf '%-9s%-22s%-20s%-10s%-8s%s\n' '' 'tool or library' 'Debian package' found needed 'needed by'
+  printf '%-9s%-25s%-20s%-10s%-8s%s\n' '' 'tool or library' 'Debian package' found needed 'needed by'
   while IFS='|' read -r name package needed commands probe; do
     mark="${red}missing"
     [ -n "${FOUND[$package]:-}" ] && mark="${red}too old"
     is_met "$package" "$needed" && mark="${green}ok     "
-    printf '%s%s  %-22s%-20s%-10s%-8s%s\n' "$mark" "$plain" "$name" "$package" \
+    printf '%s%s  %-25s%-20s%-10s%-8s%s\n' "$mark" "$plain" "$name" "$package" \
       "$(plain_version "${FOUND[$package]:-}")" "$(plain_version "$needed")" "$commands"
   done < <(printf '%s\n' "${REQUIREMENTS[@]}")
   printf '\n'
