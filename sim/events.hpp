@@ -4,7 +4,13 @@
 // A CodeBlock is decoded once: a straight line of instructions in one page that ends at a control transfer, at a
 // serialising system instruction or after max_block_instructions. A Block event says that the first `count` of them
 // retired (fewer than all when an exception or interrupt cut it short), with the memory accesses in program order.
-// A REP string instruction retires once, when it completes, with the accesses of all its iterations.
+// A REP string instruction retires once, when it completes, with the accesses of all its iterations; iterations over
+// consecutive addresses are joined, up to a 64-byte line. When there are thousands, or a page fault comes in between,
+// they arrive in several Blocks: a Block may carry accesses of the instruction after its last retired one (index
+// first + count), and its count may then be 0.
+// An access that crosses a page arrives as two, since it has two physical addresses.
+// SYSCALL, SYSRET and IRET are ordinary ends of blocks: only what goes through the IDT is a Transfer. The frame that a
+// Transfer pushes is not among the accesses.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -87,7 +93,7 @@ struct Block {
     std::uint32_t first;           // index in the code block of the first instruction retired here (0 unless resumed)
     std::uint32_t count;           // instructions retired
     InstructionIndex first_index;  // number of the first
-    bool taken;                    // control did not fall through after the last
+    bool taken;                    // control did not fall through after the last; false if the block was cut short
     std::span<const Access> accesses;
 };
 

@@ -119,7 +119,7 @@ std::optional<Fault> Machine::try_deliver(const Fault& fault, Entry entry, std::
     if (const auto failed = space_.write(stack, frame.data() + (error_code ? 0 : 1), frame_bytes))
         return Fault{page_fault, failed->error_code, failed->address, "the handler's stack cannot be written"};
     if (const auto outside = space_.outside()) {
-        stop_outside(*outside, "delivery of an exception");
+        stop_outside(*outside, "delivery of an exception", return_address);
         return std::nullopt;
     }
     if (code_.engine_may_know(space_.translate(stack)) ||

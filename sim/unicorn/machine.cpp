@@ -63,9 +63,7 @@ RunResult Machine::run() {
         } else if (!error && announced_ && current_->instruction->special == Special::hlt) {
             halt();
         } else {
-            const std::uint64_t at = announced_ ? current_->instruction->address : state_->rip;
-            stop(StopReason::engine_error, text("Unicorn ended the run at %s: %s", where(at).c_str(),
-                                                error ? uc_strerror(error) : "no reason given"));
+            stop_on_error(error);
         }
     }
     recorder_.flush(false, retired_);
@@ -121,11 +119,49 @@ void Machine::stop(StopReason reason, std::string detail) {
     uc_emu_stop(uc_.get());
 }
 
-void Machine::stop_outside(std::uint64_t physical, const char* doing) {
-    const std::uint64_t at = announced_ ? current_->instruction->address : state_->rip;
+void Machine::stop_outside(std::uint64_t physical, const char* doing, std::uint64_t at) {
     state_->rip = at;
-    stop(StopReason::outside_ram, text("%s at physical address %#llx, where there is neither RAM nor a device, at %s",
-                                       doing, Ull(physical), where(at).c_str()));
+    const std::string place = physical == unmapped ? "an address" : text("physical address %#llx", Ull(physical));
+    stop(StopReason::outside_ram,
+         text("%s at %s, where there is neither RAM nor a device, at %s", doing, place.c_str(), where(at).c_str()));
+}
+
+// The first address that the announced instruction touches outside RAM and devices, as far as its operands tell.
+std::uint64_t Machine::operand_outside() {
+    if (!announced_) return unmapped;
+    const Instruction& instruction = *current_->instruction;
+    for (unsigned i = 0; i < instruction.operand_count; ++i) {
+        const std::uint64_t first = operand_address(instruction.memory[i]);
+        for (const std::uint64_t address : {first, first + instruction.memory[i].size - 1}) {
+            const std::uint64_t physical = space_.translate(address);
+            if (physical != unmapped && physical >= board_.memory.bytes() &&
+                (physical & -page_bytes) != regs::lapic::default_base)
+                return physical;
+        }
+    }
+    return unmapped;
+}
+
+// Unicorn ended the run by itself.
+void Machine::stop_on_error(uc_err error) {
+    const std::uint64_t at = announced_ ? current_->instruction->address : state_->rip;
+    switch (error) {
+        case UC_ERR_READ_UNMAPPED:
+        case UC_ERR_READ_PROT:
+            return stop_outside(operand_outside(), "read", at);
+        case UC_ERR_WRITE_UNMAPPED:
+        case UC_ERR_WRITE_PROT:
+            return stop_outside(operand_outside(), "write", at);
+        case UC_ERR_FETCH_UNMAPPED:
+        case UC_ERR_FETCH_PROT: {
+            const std::uint64_t target = state_->rip;  // who jumped there has retired
+            settle_announced(at != target, target);
+            return stop_outside(space_.translate(target), "instruction fetch", target);
+        }
+        default:
+            stop(StopReason::engine_error, text("Unicorn ended the run at %s: %s", where(at).c_str(),
+                                                error ? uc_strerror(error) : "no reason given"));
+    }
 }
 
 std::uint64_t Machine::now_ticks() {

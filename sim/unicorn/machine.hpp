@@ -96,7 +96,9 @@ class Machine {
 
     // machine.cpp
     void stop(StopReason, std::string detail);
-    void stop_outside(std::uint64_t physical, const char* doing);
+    void stop_outside(std::uint64_t physical, const char* doing, std::uint64_t at);
+    void stop_on_error(uc_err);
+    std::uint64_t operand_outside();
     void halt();
     bool attend_halted();
     std::uint64_t now_ticks();
