@@ -87,8 +87,21 @@ bool follows(uc_engine* uc, const OwnMemory& own, std::uint64_t candidate) {
     return true;
 }
 
+// Does another instance keep its registers at the same place? A pointer that lies behind the instance, in memory that
+// only this process happens to have there, does not pass.
+bool holds_for(uc_engine* witness, const OwnMemory& own, const CpuLayout& layout) {
+    const General saved = read_general(witness);  // the instance builds its CPU at the first call
+    const auto bytes = own.read(reinterpret_cast<std::uint64_t>(witness) + layout.pointer, sizeof(std::uint64_t));
+    if (bytes.size() != sizeof(std::uint64_t)) return false;
+    std::uint64_t object;
+    std::memcpy(&object, bytes.data(), sizeof object);
+    const bool same = follows(witness, own, object + layout.state);
+    write_general(witness, saved);
+    return same;
+}
+
 // The CPU object hangs off the instance by a pointer; the sixteen registers in a row are where the state begins.
-bool find_state(uc_engine* uc, CpuLayout& layout) {
+bool find_state(uc_engine* uc, uc_engine* witness, CpuLayout& layout) {
     const OwnMemory own;
     const General saved = read_general(uc), planted = plant(uc, magic);
     bool found = false;
@@ -100,8 +113,8 @@ bool find_state(uc_engine* uc, CpuLayout& layout) {
         const auto object = own.read(pointer, cpu_bytes);
         for (std::size_t place = 0; place + sizeof(CpuState) <= object.size() && !found; place += 8) {
             if (std::memcmp(&object[place], planted.data(), sizeof planted) != 0) continue;
-            found = follows(uc, own, pointer + place);
             layout.pointer = at, layout.state = place;
+            found = follows(uc, own, pointer + place) && holds_for(witness, own, layout);
             plant(uc, magic);
         }
     }
@@ -149,7 +162,9 @@ CpuLayout calibrate() {
         uc_hook_add(uc.get(), &hook, UC_HOOK_INTR, reinterpret_cast<void*>(&probe_interrupt), probe.get(), 1, 0))
         refuse("a probe could not be set up");
     CpuLayout layout{};
-    if (!find_state(uc.get(), layout)) refuse("the registers were not found");
+    const std::unique_ptr<uc_engine, void (*)(uc_engine*)> witness(open_instance(),
+                                                                   [](uc_engine* it) { uc_close(it); });
+    if (!find_state(uc.get(), witness.get(), layout)) refuse("the registers were not found");
     CpuState* state = state_of(uc.get(), layout);
     probe->state = state;
     std::memcpy(probe->before.data(), state, state_bytes);
