@@ -37,6 +37,16 @@ if(EXO_WITH_SIM)
   endif()
   exo_import(exo::zstd ${EXO_ZSTD_INCLUDE} ${EXO_ZSTD_LIBRARY})
 
+  # elfutils' libdw; libelf, which its users call too, comes with it. Why: docs/adr/0007-dwarf.md.
+  find_path(EXO_DW_INCLUDE elfutils/libdw.h)
+  find_library(EXO_DW_LIBRARY dw)
+  find_library(EXO_ELF_LIBRARY elf)
+  if(NOT EXO_DW_INCLUDE OR NOT EXO_DW_LIBRARY OR NOT EXO_ELF_LIBRARY)
+    exo_missing("libdw (elfutils)" libdw-dev)
+  endif()
+  exo_import(exo::dw ${EXO_DW_INCLUDE} ${EXO_DW_LIBRARY})
+  set_target_properties(exo::dw PROPERTIES INTERFACE_LINK_LIBRARIES ${EXO_ELF_LIBRARY})
+
   # One shared libLLVM. LLVM's own CMake package would also want every static archive and its dependencies.
   set(EXO_LLVM_ROOT /usr/lib/llvm-22 CACHE PATH "Where LLVM 22 is installed")
   find_path(EXO_LLVM_INCLUDE llvm-c/Disassembler.h PATHS ${EXO_LLVM_ROOT}/include NO_DEFAULT_PATH)

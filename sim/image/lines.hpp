@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Source lines from DWARF's line programs, which are read when the first address is asked for.
+// Source lines from DWARF's line programs, which libdw reads when the first address is asked for. Why libdw and why it
+// is handed a file of our own making: docs/adr/0007-dwarf.md.
 #pragma once
 #include <cstdint>
 #include <sim/image/elf.hpp>

@@ -38,6 +38,16 @@ unsigned line_of(const std::string& file, const std::string& name) {
     return 0;
 }
 
+// The header of a section of a sound file.
+const Elf64_Shdr& section(const Bytes& file, std::string_view name) {
+    const auto& header = *reinterpret_cast<const Elf64_Ehdr*>(file.data());
+    const auto* headers = reinterpret_cast<const Elf64_Shdr*>(file.data() + header.e_shoff);
+    const auto* names = reinterpret_cast<const char*>(file.data() + headers[header.e_shstrndx].sh_offset);
+    for (unsigned i = 0; i < header.e_shnum; ++i)
+        if (names + headers[i].sh_name == name) return headers[i];
+    throw std::runtime_error("no section " + std::string(name));
+}
+
 class ImageTest : public testing::Test {
   protected:
     std::unique_ptr<Image> image_ = Image::load(EXO_FIXTURE_KERNEL);
@@ -133,6 +143,25 @@ TEST_F(ImageTest, SourceLines) {
     EXPECT_GT(start.line, 0u);
 }
 
+TEST_F(ImageTest, LineZeroIsUnknown) {
+    // Assemblers write no line 0, compilers do. kernel.S's line program sets its address and then, by one special
+    // opcode, advances the line from 1 to that of the first instruction; an opcode less by L advances it by L less.
+    const std::uint64_t start = symbol("kernel_start");
+    const unsigned line = image_->locate(start).line, next_line = image_->locate(start + 1).line;
+    Bytes bytes = read_file(EXO_FIXTURE_KERNEL);
+    Bytes set_address = {0, 9, 2};
+    for (unsigned i = 0; i < 8; ++i) set_address.push_back(static_cast<std::uint8_t>(start >> (8 * i)));
+    const auto found = std::ranges::search(bytes, set_address);
+    ASSERT_FALSE(found.empty());
+    ASSERT_GE(*found.end(), 13 + line) << "not a special opcode of so small an advance";
+    *found.end() = static_cast<std::uint8_t>(*found.end() - line);
+    const auto changed_image = Image::parse(bytes, "changed");
+    EXPECT_EQ(changed_image->locate(start).line, 0u);
+    EXPECT_EQ(changed_image->locate(start).file, "");
+    EXPECT_EQ(changed_image->locate(start).function, "kernel_start");
+    EXPECT_EQ(changed_image->locate(start + 1).line, next_line - line);
+}
+
 TEST_F(ImageTest, EmbeddedProgramsHaveNamesAndLines) {
     const std::uint64_t greet = symbol("greeter::greet");
     EXPECT_EQ(greet & ~0xfffu, 0x400000u);
@@ -140,6 +169,21 @@ TEST_F(ImageTest, EmbeddedProgramsHaveNamesAndLines) {
     std::set<unsigned> lines;
     for (std::uint64_t a = greet; image_->function_start(a) == greet; ++a) lines.insert(image_->locate(a).line);
     EXPECT_TRUE(lines.contains(line_of("program.cpp", "greet")));
+}
+
+TEST_F(ImageTest, CompressedDebugSectionsTellTheSame) {
+    const Bytes bytes = read_file(EXO_FIXTURE_KERNEL ".compressed");
+    EXPECT_NE(section(bytes, ".debug_line").sh_flags & SHF_COMPRESSED, 0u);
+    const auto compressed = Image::parse(bytes, "compressed");
+    const auto& text = image_->segments()[0];
+    unsigned known = 0;
+    for (std::uint64_t a = text.virtual_address; a < text.virtual_address + text.memory_bytes; ++a) {
+        EXPECT_EQ(compressed->locate(a).file, image_->locate(a).file) << std::hex << a;
+        EXPECT_EQ(compressed->locate(a).line, image_->locate(a).line) << std::hex << a;
+        known += image_->locate(a).line != 0;
+    }
+    EXPECT_GT(known, 20u);
+    EXPECT_TRUE(std::ranges::equal(compressed->bytes(), bytes)) << "decompression is not in place";
 }
 
 TEST_F(ImageTest, BuildIdIsTheNotesOrTheBytes) {
@@ -304,6 +348,37 @@ TEST(BadImage, DamagedFilesLoadOrAreRefused) {
     }
     EXPECT_GT(accepted, 200u);
     EXPECT_GT(refused, 200u);
+}
+
+TEST(BadImage, DamagedUnitsOfLinesAreLeftOut) {
+    Bytes bytes = read_file(EXO_FIXTURE_KERNEL);
+    const auto image = Image::parse(bytes, "sound.elf");
+    const auto main = image->symbol("kernel_main").value(), start = image->symbol("kernel_start").value();
+    ASSERT_NE(image->locate(main).line, 0u);
+    ASSERT_NE(image->locate(start).line, 0u);
+    // The first unit's version, after its length. Which unit is first is the linker's choice.
+    bytes[section(bytes, ".debug_line").sh_offset + 4] = 99;
+    const auto damaged = Image::parse(bytes, "damaged.elf");
+    EXPECT_NE(damaged->locate(main).line == 0, damaged->locate(start).line == 0) << "one unit of two is lost";
+    EXPECT_EQ(damaged->locate(main).function, "kernel_main");
+}
+
+TEST(BadImage, DamagedLinesLoseLinesOnly) {
+    std::mt19937_64 random(2);
+    for (const char* file : {EXO_FIXTURE_KERNEL, EXO_FIXTURE_KERNEL ".compressed"}) {
+        const Bytes whole = read_file(file);
+        const Elf64_Shdr* sections[] = {&section(whole, ".debug_line"), &section(whole, ".debug_line_str")};
+        for (unsigned i = 0; i < 1000; ++i) {
+            Bytes bytes = whole;
+            for (unsigned n = 1 + random() % 16; n != 0; --n) {
+                const auto& place = *sections[random() % 2];
+                bytes[place.sh_offset + random() % place.sh_size] = static_cast<std::uint8_t>(random());
+            }
+            const auto image = Image::parse(std::move(bytes), "damaged.elf");
+            exercise(*image);
+            EXPECT_EQ(image->locate(image->symbol("kernel_main").value()).function, "kernel_main");
+        }
+    }
 }
 
 }  // namespace
