@@ -21,9 +21,9 @@ stand_in() {
 
 # machine: a tree with the launcher, a Debian 12 with no package of ours, a working apt whose own Unicorn is too old.
 machine() {
-  mkdir -p "$work"/{bin,tree/launcher,apt/sources.list.d,apt/preferences.d}; : >"$work/log"
-  cp "$source_root/exo-dev" "$work/tree/"; cp "$source_root"/launcher/*.sh "$work/tree/launcher/"
-  sed -i "s,^APT=.*,APT=$work/apt OS_RELEASE=$work/os-release," "$work/tree/launcher/packages.sh"
+  mkdir -p "$work"/{bin,tree/devenv/setup,apt/sources.list.d,apt/preferences.d}; : >"$work/log"
+  cp "$source_root/exo-dev" "$work/tree/"; cp "$source_root"/devenv/setup/*.sh "$work/tree/devenv/setup/"
+  sed -i "s,^APT=.*,APT=$work/apt OS_RELEASE=$work/os-release," "$work/tree/devenv/setup/packages.sh"
   printf 'ID=debian\nVERSION_CODENAME=bookworm\n' >"$work/os-release"
   printf 'Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: /k.gpg\n' \
     >"$work/apt/sources.list.d/debian.sources"
@@ -33,7 +33,7 @@ machine() {
   stand_in apt-get "[[ \$* != *--download-only* && \$* == *' install '* ]] && cp '$work/all' '$work/installed'; exit 0"
   stand_in sudo 'while [[ $1 == -* ]]; do [ "$1" = -v ] && exit; shift; done; exec "$@"'
   stand_in cmake 'echo "CMake Error at CMakeLists.txt:1: stand-in"; exit 1'
-  sed -nE 's/^  "[^|]*\|([^|]*)\|([^|]*)\|.*/installed \1 \2-1/p' "$work/tree/launcher/packages.sh" >"$work/all"
+  sed -nE 's/^  "[^|]*\|([^|]*)\|([^|]*)\|.*/installed \1 \2-1/p' "$work/tree/devenv/setup/packages.sh" >"$work/all"
 }
 
 # launch ARGUMENTS...: sets output (both streams) and status.
@@ -42,7 +42,7 @@ launch() { output=$(cd / && PATH="$work/bin:$PATH" "$work/tree/exo-dev" "$@" 2>&
 # source_from TEXT [FILE]: what the next suite's source would be if FILE of apt's configuration held TEXT.
 source_from() {
   rm -f "$work"/apt/sources.list.d/*; printf '%b' "$1" >"$work/apt/${2:-sources.list.d/debian.sources}"
-  output=$(set +u; . "$work/tree/launcher/packages.sh"; next_suite_source); status=$?
+  output=$(set +u; . "$work/tree/devenv/setup/packages.sh"; next_suite_source); status=$?
 }
 
 case_usage() {

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Everything that is not in this repository, found once and by file rather than by pkg-config (which a bare machine lacks).
 # What is missing stops the configuration with the Debian package that brings it; ./exo-dev installs those by itself.
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: GPL-2.0-or-later
 # The commands that the launcher answers itself: test, doctor and completion. Sourced by ./exo-dev.
 
 # --- test ------------------------------------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ command_doctor() {
       "Every tool and library: found, needed, missing and for which command. Exit status 4 if something is missing."; return ;;
   esac
   [ $# = 0 ] || die 2 "doctor: unknown argument '$1' (./exo-dev doctor --help)"
-  . "$ROOT/launcher/packages.sh"
+  . "$ROOT/devenv/setup/packages.sh"
   find_versions
   mapfile -t lacking < <(for command in sim run trace diff bench test; do missing_for "$command"; done | sort -u)
   if [ -n "$json" ]; then doctor_json "${lacking[@]}"; else doctor_table "${lacking[@]}"; fi

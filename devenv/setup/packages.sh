@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Which Debian packages a command needs, which of them are there, and how the others get there. Sourced by ./exo-dev when
 # its stamp is out of date, and by doctor. Nothing is changed before the user was asked, and nothing by halves: package
 # sources that don't work out are removed again, and Ctrl-C waits for dpkg.
