@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a user can get wrong: each has its exit status and a message that names the cause, and none a crash.
+#include "command.hpp"
+
+namespace {
+
+using BadInput = CommandTest;
+
+TEST_F(BadInput, HelpIsAnsweredWithExamples) {
+    for (const char* command : {"sim", "run", "trace show", "trace info", "diff", "bench"}) {
+        const Result help = shell("$DEV " + std::string(command) + " --help");
+        EXPECT_EQ(help.status, 0) << command;
+        EXPECT_NE(help.out.find("Examples:"), std::string::npos) << command;
+        EXPECT_EQ(help.err, "") << command;
+    }
+}
+
+TEST_F(BadInput, UsageErrorsAreTwo) {
+    for (const char* line : {"$DEV", "$DEV nonsense", "$DEV sim --nonsense", "$DEV sim --limit 0",
+                             "$DEV sim --limit many", "$DEV sim --clock moon", "$DEV sim --ram 1",
+                             "$DEV run --engine vax", "$DEV trace show", "$DEV sim --no-trace --trace x"}) {
+        const Result result = shell(line);
+        EXPECT_EQ(result.status, 2) << line;
+        EXPECT_EQ(result.out, "") << line;
+        EXPECT_NE(result.err, "") << line;
+    }
+}
+
+TEST_F(BadInput, KernelsThatAreNoneAreNamed) {
+    write("empty.elf", "");
+    write("text.elf", "this is no kernel at all, but long enough to be looked at as a header of one: not ELF");
+    write("short.elf", read(EXO_GUESTS "/guest_ends").substr(0, 100));
+    std::string arm = read(EXO_GUESTS "/guest_ends");
+    arm[18] = char(183);  // e_machine: EM_AARCH64
+    write("arm.elf", arm);
+    std::string small = read(EXO_GUESTS "/guest_ends");
+    small[4] = 1;  // ELFCLASS32
+    write("small.elf", small);
+    for (const char* name : {"missing.elf", "empty.elf", "text.elf", "short.elf", "arm.elf", "small.elf"}) {
+        const Result result = shell("$DEV sim --no-trace --kernel " + std::string(name));
+        EXPECT_EQ(result.status, 2) << name;
+        EXPECT_NE(result.err.find(name), std::string::npos) << result.err;
+    }
+}
+
+TEST_F(BadInput, TracePathIsCheckedBeforeTheRun) {
+    const Result result = shell("$DEV sim --kernel $COMPUTE --trace /nowhere/at/all.trace");
+    EXPECT_EQ(result.status, 2);
+    EXPECT_EQ(result.out, "");
+    EXPECT_NE(result.err.find("/nowhere/at"), std::string::npos) << result.err;
+}
+
+TEST_F(BadInput, TheKernelIsNotOverwrittenByItsTrace) {
+    const Result result =
+        shell("cp $COMPUTE k.elf; $DEV sim --kernel k.elf --trace k.elf; s=$?; cmp $COMPUTE k.elf || exit 99; exit $s");
+    EXPECT_EQ(result.status, 2) << result.err;
+}
+
+TEST_F(BadInput, FullOutputIsReported) {
+    const Result result = shell("$DEV sim --no-trace --kernel $COMPUTE > /dev/full");
+    EXPECT_EQ(result.status, 1);
+    EXPECT_NE(result.err.find("standard output"), std::string::npos) << result.err;
+}
+
+TEST_F(BadInput, AReaderThatLeavesIsNoCrash) {
+    const Result result = shell(
+        "$DEV sim --trace t --kernel $COMPUTE >/dev/null; { $DEV trace show t --count 100000; echo $? >&2; } | head "
+        "-1");
+    EXPECT_EQ(result.status, 0);
+    EXPECT_EQ(result.err.find("error"), std::string::npos) << result.err;
+}
+
+TEST_F(BadInput, FullDiskIsReported) {
+    const Result result =
+        shell("(ulimit -f 0; $DEV sim --kernel $COMPUTE --trace full.trace 2>&1; echo status=$?) | cat");
+    EXPECT_EQ(result.out.find("status=0"), std::string::npos) << result.out;
+    EXPECT_NE(result.out.find("status="), std::string::npos) << result.out;
+    EXPECT_NE(result.out.find("full.trace: "), std::string::npos) << result.out;
+}
+
+TEST_F(BadInput, MissingHostBackendIsFour) {
+    EXPECT_EQ(shell("EXO_DEV_BUILD=/nowhere $DEV run --engine host").status, 4);
+    EXPECT_EQ(shell("EXO_DEV_BUILD=/nowhere $DEV bench").status, 4);
+}
+
+TEST_F(BadInput, DiffNeedsARepositoryAndACommit) {
+    EXPECT_EQ(shell("EXO_DEV_ROOT=$PWD $DEV diff HEAD").status, 2);
+    const Result unknown = shell(
+        "git init -q . && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x && EXO_DEV_ROOT=$PWD $DEV "
+        "diff nosuch");
+    EXPECT_EQ(unknown.status, 2) << unknown.err;
+    EXPECT_NE(unknown.err.find("nosuch"), std::string::npos) << unknown.err;
+}
+
+}  // namespace
