@@ -19,10 +19,11 @@ struct PerCpu {
     RunQueue run_queue;
     PairingHeap<Thread, &Thread::deadline_node, sooner> deadlines;
     std::uint64_t armed_ns = abi::no_deadline;  // when the timer will fire
-    std::uint64_t tick_ns = abi::no_deadline;   // when a full slice has passed since tick_switches was noted
+    std::uint64_t tick_ns = abi::no_deadline;   // when a full slice has passed since tick_dispatches was noted
     AddressSpace* active_space = nullptr;       // whose tables are loaded; kernel threads keep what they find
     std::uint64_t switches = 0;
-    std::uint64_t tick_switches = 0;
+    std::uint64_t dispatches = 0;  // threads taken out of the run queue; direct switches are none
+    std::uint64_t tick_dispatches = 0;
     Thread* just_died = nullptr;  // switched away from for the last time; its stack is free once another runs
 };
 

@@ -51,7 +51,8 @@ Result<> load_segment(std::span<const std::byte> file, const ProgramHeader& segm
                       Quota& quota) {
     const bool inside_file = segment.offset <= file.size() && segment.file_bytes <= file.size() - segment.offset;
     const bool sane = segment.file_bytes <= segment.memory_bytes && segment.memory_bytes <= program_limit &&
-                      segment.virtual_address >= page_bytes && segment.virtual_address < program_limit;
+                      segment.virtual_address >= page_bytes && segment.virtual_address < program_limit &&
+                      segment.memory_bytes <= program_limit - segment.virtual_address;
     if (!inside_file || !sane) return Error::bad_argument;
     if ((segment.flags & pf_write) != 0 && (segment.flags & pf_execute) != 0) return Error::bad_argument;
 
@@ -64,8 +65,9 @@ Result<> load_segment(std::span<const std::byte> file, const ProgramHeader& segm
     hal::Access access = hal::Access::user | hal::Access::read;
     if ((segment.flags & pf_write) != 0) access = access | hal::Access::write;
     if ((segment.flags & pf_execute) != 0) access = access | hal::Access::execute;
-    EXO_TRY(space.map(*object, 0, pages, access, hal::VirtAddr(start)));
-    return {};
+    const Result<hal::VirtAddr> mapped = space.map(*object, 0, pages, access, hal::VirtAddr(start));
+    if (mapped.ok()) return {};
+    return mapped.error() == Error::no_memory ? Error::no_memory : Error::bad_argument;  // segments that overlap
 }
 
 }  // namespace

@@ -20,6 +20,12 @@ constexpr std::uint64_t user_stack_pages = 4;
 }  // namespace
 
 Result<Ref<Process>> Process::spawn(std::string_view program, std::span<const Grant> grants, std::uint64_t argument) {
+    Ref<Process> process = EXO_TRY(create(program, grants, argument));
+    EXO_TRY(process->start());
+    return process;
+}
+
+Result<Ref<Process>> Process::create(std::string_view program, std::span<const Grant> grants, std::uint64_t argument) {
     if (program.empty() || program.size() > abi::program_name_limit) return Error::not_found;
     Ref<Process> process = Ref<Process>::adopt(*EXO_TRY(process_cache.make(next_process_id++)));
     EXO_TRY(process->prepare(program, grants, argument));
@@ -36,6 +42,10 @@ Result<> Process::prepare(std::string_view program, std::span<const Grant> grant
     EXO_TRY(handles_.init());
     EXO_TRY(load(program));
     for (const Grant& grant : grants) EXO_TRY(handles_.insert(*grant.object, grant.rights));
+    return {};
+}
+
+Result<> Process::start() {
     EXO_TRY(thread_create(name(), priority_user, first_entry, this, this));
     return {};
 }
@@ -58,6 +68,7 @@ Result<> Process::load(std::string_view program) {
 void Process::first_entry(void* self) {
     auto& process = *static_cast<Process*>(self);
     hal::irq_disable();
+    preempt_if_needed();  // as on every way out to ring 3
     hal::enter_user(process.entry_, process.stack_top_, process.argument_);
 }
 

@@ -25,6 +25,10 @@ class Process : public Object {
     // Loads a program of the archive (the host: a linked-in one) and makes its thread runnable. The grants become the
     // child's handles 0, 1, ... May allocate. not_found, no_memory, bad_argument (a damaged program file).
     static Result<Ref<Process>> spawn(std::string_view program, std::span<const Grant>, std::uint64_t argument);
+    // The two halves of spawn: everything but the thread, which start() adds (no_memory). For those who must have a
+    // place for the process before it runs. One that is never started goes with its last reference.
+    static Result<Ref<Process>> create(std::string_view program, std::span<const Grant>, std::uint64_t argument);
+    Result<> start();
     static void destroy(Process&);
     explicit Process(std::uint32_t id) : Object(object_type), id_(id) {}
     ~Process();

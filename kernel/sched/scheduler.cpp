@@ -24,7 +24,7 @@ void arm_timer(PerCpu& cpu) {
 void start_slice_clock(PerCpu& cpu) {
     if (cpu.tick_ns != no_deadline || cpu.run_queue.empty()) return;
     cpu.tick_ns = hal::now_ns() + slice_ns;
-    cpu.tick_switches = cpu.switches;
+    cpu.tick_dispatches = cpu.dispatches;
     arm_timer(cpu);
 }
 
@@ -107,18 +107,21 @@ void reschedule() {
     PerCpu& cpu = this_cpu();
     cpu.header.work_pending = 0;
     Thread* next = cpu.run_queue.pop_most_urgent();
+    if (next != nullptr) ++cpu.dispatches;
     switch_to(cpu, next == nullptr ? cpu.idle : *next);
 }
 
 void run_directly(Thread& next) { switch_to(this_cpu(), next); }
 
+// Again after each turn: the switch back here may have made somebody runnable (the reaper, for who died).
 void preempt_if_needed() {
-    PerCpu& cpu = this_cpu();
-    if (cpu.header.work_pending == 0) return;
-    cpu.header.work_pending = 0;
-    if (!cpu.run_queue.has_at_least(cpu.current->priority)) return;
-    ++cpu.current->preemptions;
-    yield();
+    while (this_cpu().header.work_pending != 0) {
+        PerCpu& cpu = this_cpu();
+        cpu.header.work_pending = 0;
+        if (!cpu.run_queue.has_at_least(cpu.current->priority)) return;
+        ++cpu.current->preemptions;
+        yield();
+    }
 }
 
 void timer_expired() {
@@ -134,8 +137,9 @@ void timer_expired() {
         make_runnable(*due);
     }
     if (cpu.tick_ns <= now) {
-        const bool same_thread_all_the_time = cpu.switches == cpu.tick_switches;
-        if (same_thread_all_the_time && cpu.run_queue.has_at_least(cpu.current->priority)) cpu.header.work_pending = 1;
+        // Not switches: two threads that call each other directly use up their slice together.
+        const bool nobody_had_a_turn = cpu.dispatches == cpu.tick_dispatches;
+        if (nobody_had_a_turn && cpu.run_queue.has_at_least(cpu.current->priority)) cpu.header.work_pending = 1;
         cpu.tick_ns = no_deadline;
         start_slice_clock(cpu);
     }

@@ -62,7 +62,7 @@ void wait_begin(std::initializer_list<WaitQueue*> queues, std::uint64_t deadline
 
 void wait_cancel() {
     Thread& self = *this_cpu().current;
-    EXO_ASSERT(self.state == ThreadState::blocked);
+    if (self.state != ThreadState::blocked) return reschedule();  // woken before: it is in the run queue
     detach(self, WaitReason::woken);
     self.state = ThreadState::running;
 }

@@ -4,7 +4,7 @@
 // wake_all and wake_one, which neither allocate, block nor switch.
 //
 //   wait_begin(queues..., deadline)   the thread counts as blocked from here on
-//   look once more at what is waited for; wait_cancel() if it is there already
+//   look once more at what is waited for; wait_cancel() if it is there already (somebody may have woken us meanwhile)
 //   wait_commit()                     switches away; the reason comes back
 #pragma once
 #include <abi/syscall.hpp>

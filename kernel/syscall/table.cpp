@@ -59,8 +59,15 @@ Answer sys_spawn(Process& self, UserFrame& frame) {
         objects[i] = EXO_TRY(self.handles().find_any(handles[i], abi::right_duplicate, rights));
         grants[i] = Grant{objects[i].get(), rights};
     }
-    Ref<Process> child = EXO_TRY(Process::spawn({name, name_bytes}, std::span(grants, grant_count), frame.argument(4)));
-    return std::uint64_t{EXO_TRY(self.handles().insert(*child, abi::right_wait | abi::right_duplicate))};
+    Ref<Process> child =
+        EXO_TRY(Process::create({name, name_bytes}, std::span(grants, grant_count), frame.argument(4)));
+    // The handle first: a child that runs although its parent was told 'no memory' would be nobody's.
+    const Handle handle = EXO_TRY(self.handles().insert(*child, abi::right_wait | abi::right_duplicate));
+    if (const Result<> started = child->start(); !started.ok()) {
+        EXO_ASSERT(self.handles().close(handle).ok());
+        return started.error();
+    }
+    return std::uint64_t{handle};
 }
 
 Answer sys_ring_create(Process& self, UserFrame& frame) {
