@@ -21,8 +21,15 @@ namespace exo {
 class RingProducer {
   public:
     RingProducer() = default;
-    RingProducer(abi::RingProducerPage* own, const abi::RingConsumerPage* peer, std::uint32_t slots)
-        : own_(own), peer_(peer), slots_(reinterpret_cast<abi::RingSlot*>(own + 1)), mask_(slots - 1) {}
+    // `counter` is where both counters of a ring start: 0 for every ring that the kernel makes.
+    RingProducer(abi::RingProducerPage* own, const abi::RingConsumerPage* peer, std::uint32_t slots,
+                 std::uint32_t counter = 0)
+        : own_(own),
+          peer_(peer),
+          slots_(reinterpret_cast<abi::RingSlot*>(own + 1)),
+          mask_(slots - 1),
+          tail_(counter),
+          seen_head_(counter) {}
 
     // The slot to build the next message in, or nullptr when the ring is full. Up to `slots` may be reserved before
     // one publish (a batch): `ahead` counts those reserved already.
@@ -68,8 +75,14 @@ class RingProducer {
 class RingConsumer {
   public:
     RingConsumer() = default;
-    RingConsumer(const abi::RingProducerPage* peer, abi::RingConsumerPage* own, std::uint32_t slots)
-        : peer_(peer), own_(own), slots_(reinterpret_cast<const abi::RingSlot*>(peer + 1)), mask_(slots - 1) {}
+    RingConsumer(const abi::RingProducerPage* peer, abi::RingConsumerPage* own, std::uint32_t slots,
+                 std::uint32_t counter = 0)
+        : peer_(peer),
+          own_(own),
+          slots_(reinterpret_cast<const abi::RingSlot*>(peer + 1)),
+          mask_(slots - 1),
+          head_(counter),
+          seen_tail_(counter) {}
 
     // The oldest message, or nullptr when there is none. Stays the producer's until release().
     const abi::RingSlot* front() {

@@ -115,7 +115,7 @@ class Receiver {
             if (!end_.prepare_to_wait()) continue;
             const std::int64_t reason = wait(handle_);
             end_.done_waiting();
-            if (reason != static_cast<std::int64_t>(WaitReason::woken)) return nullptr;
+            if (reason != static_cast<std::int64_t>(WaitReason::woken)) return end_.front();  // its last message
         }
     }
     void release() {
