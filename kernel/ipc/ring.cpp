@@ -76,7 +76,12 @@ WaitReason Ring::wait(abi::RingEnd sleeper, std::uint64_t deadline_ns) {
     return wait_commit();
 }
 
-unsigned Ring::wake(abi::RingEnd sleeper) { return wake_all(sleepers_[index_of(sleeper)]); }
+// The sleeper's flag is cleared for it: until it runs again, its peer need not call for every further message.
+unsigned Ring::wake(abi::RingEnd sleeper) {
+    if (sleeper == abi::RingEnd::consumer) consumer_page()->waiting.store(0, std::memory_order_relaxed);
+    else producer_page()->waiting.store(0, std::memory_order_relaxed);
+    return wake_all(sleepers_[index_of(sleeper)]);
+}
 
 void Ring::handles_changed(std::uint32_t rights, int by) {
     const auto change = [&](std::uint32_t right, abi::RingEnd end) {
