@@ -61,8 +61,14 @@ bool Ring::ready(abi::RingEnd end) const {
     return end == abi::RingEnd::consumer ? used != 0 : used < slots_;
 }
 
+std::atomic<std::uint32_t>& Ring::waiting_flag(abi::RingEnd end) const {
+    return end == abi::RingEnd::consumer ? consumer_page()->waiting : producer_page()->waiting;
+}
+
 WaitReason Ring::wait(abi::RingEnd sleeper, std::uint64_t deadline_ns) {
     wait_begin({&sleepers_[index_of(sleeper)]}, deadline_ns);
+    // Again, as the sleeper did: a late wake() for an earlier message may have cleared it since.
+    waiting_flag(sleeper).store(1, std::memory_order_relaxed);
     // On the queue first, then the look: a wake-up between the two finds us. Gone peers publish nothing more.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (ready(sleeper)) {
@@ -78,8 +84,7 @@ WaitReason Ring::wait(abi::RingEnd sleeper, std::uint64_t deadline_ns) {
 
 // The sleeper's flag is cleared for it: until it runs again, its peer need not call for every further message.
 unsigned Ring::wake(abi::RingEnd sleeper) {
-    if (sleeper == abi::RingEnd::consumer) consumer_page()->waiting.store(0, std::memory_order_relaxed);
-    else producer_page()->waiting.store(0, std::memory_order_relaxed);
+    waiting_flag(sleeper).store(0, std::memory_order_relaxed);
     return wake_all(sleepers_[index_of(sleeper)]);
 }
 

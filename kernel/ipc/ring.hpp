@@ -38,6 +38,7 @@ class Ring : public Object {
   private:
     std::uint32_t producer_pages() const;
     bool ready(abi::RingEnd) const;
+    std::atomic<std::uint32_t>& waiting_flag(abi::RingEnd) const;  // whoever sleeps in the kernel has it set
 
     Ref<VmObject> pages_;  // producer's control page, slots, consumer's control page
     std::uint32_t slots_;

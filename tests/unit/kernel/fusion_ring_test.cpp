@@ -208,8 +208,8 @@ TEST_F(BlockingRing, EndsInAnErrorNotInALoopWhenThePeerLies) {
             test::use_programs(programs);
             hostile_random.seed(15);
             program_ended = false;
-            Quota quota{100};
-            Ref<Ring> ring = *Ring::create(4, quota);
+            Ref<Quota> quota = *Quota::make(100);  // lives as long as the ring's pages
+            Ref<Ring> ring = *Ring::create(4, *quota);
             shared_ring = ring.get();
             const std::uint32_t peer = producer_lies ? abi::right_produce : abi::right_consume;
             ring->handle_added(peer);
@@ -233,6 +233,40 @@ TEST_F(BlockingRing, EndsInAnErrorNotInALoopWhenThePeerLies) {
     }
 }
 
+// The producer saw the consumer wait, was preempted, and calls wake() only when the consumer, which found that message
+// by itself, is about to sleep for the next one.
+TEST_F(BlockingRing, ALateWakeUpDoesNotHideWhoSleepsNext) {
+    in_kernel([] {
+        for (const abi::RingEnd end : {abi::RingEnd::consumer, abi::RingEnd::producer}) {
+            Ref<Quota> quota = *Quota::make(100);  // lives as long as the ring's pages
+            Ref<Ring> ring = *Ring::create(1, *quota);
+            ring->handle_added(abi::right_produce | abi::right_consume);
+            RingProducer producer(ring->producer_page(), ring->consumer_page(), 1);
+            RingConsumer consumer(ring->producer_page(), ring->consumer_page(), 1);
+            const bool consumes = end == abi::RingEnd::consumer;
+            WaitReason reason = WaitReason::timeout;
+            const std::function<void()> sleeper = [&] {
+                if (!consumes) producer.publish();  // full
+                EXPECT_TRUE(consumes ? consumer.prepare_to_wait() : producer.prepare_to_wait());
+                hal::IrqGuard masked;
+                EXPECT_EQ(ring->wake(end), 0u) << "it does not sleep yet";
+                reason = ring->wait(end, no_deadline);
+            };
+            ASSERT_TRUE(start(priority_kernel, sleeper).ok());
+            let_others_run();
+            if (consumes) producer.publish();
+            else if (consumer.front() != nullptr) consumer.release();
+            EXPECT_TRUE(consumes ? producer.peer_waits() : consumer.peer_waits());
+            hal::IrqGuard masked;
+            EXPECT_EQ(ring->wake(end), 1u);
+            EXPECT_FALSE(consumes ? producer.peer_waits() : consumer.peer_waits()) << "one call is enough";
+            yield();
+            EXPECT_EQ(reason, WaitReason::woken);
+            ring->handle_removed(abi::right_produce | abi::right_consume);
+        }
+    });
+}
+
 void receive_one(std::uint64_t) {
     user::Receiver receiver;
     if (receiver.open(0) != 0) user::exit(1);
@@ -246,8 +280,8 @@ TEST_F(BlockingRing, TheLastMessageOfAProducerThatDiedIsReceived) {
     in_kernel([] {
         static constexpr hal::LinkedProgram programs[] = {{"receive", receive_one}};
         test::use_programs(programs);
-        Quota quota{100};
-        Ref<Ring> ring = *Ring::create(4, quota);
+        Ref<Quota> quota = *Quota::make(100);  // lives as long as the ring's pages
+        Ref<Ring> ring = *Ring::create(4, *quota);
         ring->handle_added(abi::right_produce);
         const Grant grant{ring.get(), abi::right_consume};
         Ref<Process> process = *Process::spawn("receive", std::span(&grant, 1), 0);

@@ -84,7 +84,9 @@ TEST(PairingHeap, MatchesAMultisetUnderRandomOperations) {
                 heap.insert(item);
             }
             ASSERT_EQ(heap.empty(), model.empty());
-            if (!model.empty()) ASSERT_EQ(heap.minimum()->key, *model.begin());
+            if (!model.empty()) {
+                ASSERT_EQ(heap.minimum()->key, *model.begin());
+            }
         }
         expect_sorted_drain(heap, model.size());
     }

@@ -86,7 +86,7 @@ TEST_F(SchedulerTest, UrgentFirstAndEqualsInOrderOfArrival) {
             ASSERT_EQ(ran.size(), actors.size());
             for (std::size_t i = 0; i < ran.size(); ++i) ASSERT_EQ(ran[i].number, actors[i].number) << i;
         },
-        64 * MiB);
+        256 * MiB);
 }
 
 TEST_F(SchedulerTest, YieldTakesTurnsAmongEqualsAndIgnoresLower) {

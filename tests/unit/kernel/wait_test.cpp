@@ -53,7 +53,7 @@ TEST_F(WaitTest, RandomDeadlinesEndInOrderAndNeverEarly) {
             }
             EXPECT_TRUE(this_cpu().deadlines.empty());
         },
-        64 * MiB);
+        256 * MiB);
 }
 
 TEST_F(WaitTest, AWakeUpTakesTheDeadlineAway) {
