@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
+#include <sys/file.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <devenv/environment.hpp>
 #include <devenv/exit_status.hpp>
 #include <devenv/kernel_builds.hpp>
+#include <devenv/signals.hpp>
 #include <devenv/subprocess.hpp>
+#include <devenv/view/format.hpp>
 
 namespace devenv {
 namespace fs = std::filesystem;
@@ -13,6 +20,10 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t log_lines = 20;
+
+// Those of the preset `dev`, for both sides whatever preset exo-dev itself was built with.
+const std::vector<std::string> build_options = {"-DCMAKE_BUILD_TYPE=None", "-DCMAKE_CXX_FLAGS=-O2",
+                                                "-DEXO_WITH_SIM=OFF", "-DEXO_WITH_TESTS=OFF"};
 
 // A folder that is removed on the way out, however that is.
 class Scratch {
@@ -50,6 +61,18 @@ ChildResult git(const fs::path& root, std::vector<std::string> arguments,
     }
 }
 
+// What a build depends on besides the sources. FNV-1a, 64 bits.
+std::string digest_of_tools() {
+    const char* chosen = std::getenv("CXX");
+    const std::string compiler = chosen && *chosen ? chosen : "c++";
+    std::string text = run({.arguments = {"sh", "-c", compiler + " --version"}, .folder = {}}).output;
+    if (text.empty()) throw Failure(Exit::missing, compiler + ": does not tell its version; install the package g++");
+    for (const std::string& option : build_options) text += option + "\n";
+    std::uint64_t digest = 0xcbf29ce484222325;
+    for (const char c : text) digest = (digest ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    return address(digest);
+}
+
 }  // namespace
 
 KernelBuilds::KernelBuilds(fs::path root, fs::path cache) : root_(std::move(root)), cache_(std::move(cache)) {
@@ -59,7 +82,32 @@ KernelBuilds::KernelBuilds(fs::path root, fs::path cache) : root_(std::move(root
         throw Failure(Exit::usage, root_.string() + ": is not a git repository, so it has no commits to compare" +
                                        (top.errors.empty() ? "" : " (git: " + last_lines(top.errors, 3) + ")"));
     }
-    fs::create_directories(cache_);
+    tools_ = digest_of_tools();
+    lock();
+    std::vector<fs::path> left_over;  // by a process that was killed: who holds the lock knows that none is in use
+    for (const auto& entry : fs::directory_iterator(cache_)) {
+        if (entry.path().filename().string().starts_with("scratch-")) left_over.push_back(entry.path());
+    }
+    for (const fs::path& path : left_over) fs::remove_all(path);
+}
+
+KernelBuilds::~KernelBuilds() {
+    if (lock_ >= 0) close(lock_);
+}
+
+void KernelBuilds::lock() {
+    std::error_code failed;
+    fs::create_directories(cache_, failed);
+    const fs::path file = cache_ / ".lock";
+    lock_ = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (lock_ < 0) throw Failure(Exit::usage, file.string() + ": " + std::strerror(errno) + "; images are kept there");
+    for (bool told = false; flock(lock_, LOCK_EX | LOCK_NB) != 0; told = true) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            throw Failure(Exit::usage, file.string() + ": cannot be locked: " + std::strerror(errno));
+        if (!told) spdlog::info("waiting for another exo-dev diff");
+        if (interrupted()) throw Failure(Exit::interrupted, "interrupted while waiting for another exo-dev diff");
+        usleep(100'000);
+    }
 }
 
 std::string KernelBuilds::commit(const std::string& revision) const {
@@ -73,7 +121,7 @@ std::string KernelBuilds::commit(const std::string& revision) const {
 }
 
 fs::path KernelBuilds::image_of(const std::string& commit) const {
-    const fs::path image = cache_ / (commit + ".elf");
+    const fs::path image = cache_ / (commit + "-" + tools_ + ".elf");
     if (fs::exists(image)) return image;
     const Scratch scratch(cache_ / ("scratch-" + commit.substr(0, 12) + "-" + std::to_string(getpid())));
     const std::string what = "commit " + commit.substr(0, 12);
@@ -105,12 +153,10 @@ void KernelBuilds::check_out(const std::string& commit, const fs::path& tree) co
     }
 }
 
-// The flags of the preset `dev`, for both sides whatever preset exo-dev itself was built with.
 fs::path KernelBuilds::build(const fs::path& tree, const fs::path& folder, const std::string& what) const {
-    const std::vector<std::vector<std::string>> steps = {
-        {"cmake", "-G", "Ninja", "-S", tree.string(), "-B", folder.string(), "-DCMAKE_BUILD_TYPE=None",
-         "-DCMAKE_CXX_FLAGS=-O2", "-DEXO_WITH_SIM=OFF", "-DEXO_WITH_TESTS=OFF"},
-        {"cmake", "--build", folder.string(), "--target", "exo.elf"}};
+    std::vector<std::vector<std::string>> steps = {{"cmake", "-G", "Ninja", "-S", tree.string(), "-B", folder.string()},
+                                                   {"cmake", "--build", folder.string(), "--target", "exo.elf"}};
+    steps.front().insert(steps.front().end(), build_options.begin(), build_options.end());
     for (const auto& step : steps) {
         const ChildResult result = run({.arguments = step, .folder = {}});
         if (result.status == 0) continue;

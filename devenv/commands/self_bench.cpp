@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One layer after another is put on the same run of the same image, in turns, so that a busy machine slows all of them
-// alike and the ratios hold.
-#include <spdlog/spdlog.h>
+// One layer after another is put on the same guest, in turns, so that a busy machine slows all of them alike and the
+// ratios hold. Three workloads: a hot loop that even the bare library can run, the whole image, and of the image's run
+// the windows of those marks that repeat (its hot loops).
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <devenv/commands/self_bench.hpp>
 #include <devenv/environment.hpp>
 #include <devenv/output.hpp>
 #include <devenv/signals.hpp>
-#include <devenv/view/format.hpp>
-#include <devenv/view/run_report.hpp>
-#include <devenv/view/table.hpp>
+#include <devenv/view/self_bench_report.hpp>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -20,28 +18,32 @@
 #include <sim/timing/model.hpp>
 #include <sim/trace/profile.hpp>
 #include <sim/trace/trace.hpp>
+#include <sim/unicorn/benchmark.hpp>
 
 namespace devenv {
 
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
-enum class Layer { engine, events, timing, profile, trace };
-constexpr Layer layers[] = {Layer::engine, Layer::events, Layer::timing, Layer::profile, Layer::trace};
+enum class Layer { bare, counting, engine, events, timing, profile, trace };
+constexpr Layer layers[] = {Layer::bare,   Layer::counting, Layer::engine, Layer::events,
+                            Layer::timing, Layer::profile,  Layer::trace};
 
 const char* title(Layer layer) {
     switch (layer) {
+        case Layer::bare:
+            return "no hooks";
+        case Layer::counting:
+            return "bare hook that counts";
         case Layer::engine:
-            return "engine, no events";
+            return "engine without events";
         case Layer::events:
             return "events to an empty sink";
         case Layer::timing:
-            return "events, timing";
+            return "+ timing";
         case Layer::profile:
-            return "events, timing, profile";
+            return "+ timing, profile";
         case Layer::trace:
-            return "events, timing, profile, trace";
+            return "+ timing, profile, trace";
     }
     return "";
 }
@@ -56,11 +58,30 @@ class EmptySink final : public sim::EventSink {
     void on_halt(const sim::Halt&) override {}
 };
 
-// Times the windows of the marks that repeat most: the hot loops. The clock is read at blocks that hold such a mark
-// and nowhere else.
-class HotMeter final : public sim::EventSink {
+struct Clocks {
+    double wall_s, cpu_s;  // cpu: of all threads of this process
+
+    static Clocks now() { return {read(CLOCK_MONOTONIC), read(CLOCK_PROCESS_CPUTIME_ID)}; }
+    Clocks operator-(const Clocks& start) const { return {wall_s - start.wall_s, cpu_s - start.cpu_s}; }
+
+  private:
+    static double read(clockid_t clock) {
+        timespec at{};
+        clock_gettime(clock, &at);
+        return static_cast<double>(at.tv_sec) + static_cast<double>(at.tv_nsec) / 1e9;
+    }
+};
+
+std::optional<Speed> speed(std::uint64_t instructions, const Clocks& took) {
+    if (instructions == 0 || took.wall_s <= 0 || took.cpu_s <= 0) return std::nullopt;
+    const double millions = static_cast<double>(instructions) / 1e6;
+    return Speed{millions / took.wall_s, millions / took.cpu_s};
+}
+
+// Times the windows of the given marks. The clocks are read at blocks that hold such a mark and nowhere else.
+class WindowMeter final : public sim::EventSink {
   public:
-    HotMeter(const sim::Image& image, const std::set<std::string>& names, sim::EventSink& next) : next_(next) {
+    WindowMeter(const sim::Image& image, const std::set<std::string>& names, sim::EventSink& next) : next_(next) {
         for (const sim::Mark& mark : image.marks()) {
             if (names.contains(mark.name)) edges_[mark.address] = mark.kind;
         }
@@ -78,13 +99,15 @@ class HotMeter final : public sim::EventSink {
         const Edge edge = kinds_[block.code->id];
         if (edge == Edge::begin && !inside_) {
             inside_ = true;
-            start_ = SteadyClock::now();
             start_index_ = block.first_index;
+            start_ = Clocks::now();
         }
         next_.on_block(block);
         if (edge == Edge::end && inside_) {
+            const Clocks took = Clocks::now() - start_;
             inside_ = false;
-            seconds_ += std::chrono::duration<double>(SteadyClock::now() - start_).count();
+            total_.wall_s += took.wall_s;
+            total_.cpu_s += took.cpu_s;
             instructions_ += block.first_index + block.count - start_index_;
         }
     }
@@ -92,7 +115,7 @@ class HotMeter final : public sim::EventSink {
     void on_control(const sim::Control& e) override { next_.on_control(e); }
     void on_transfer(const sim::Transfer& e) override { next_.on_transfer(e); }
     void on_halt(const sim::Halt& e) override { next_.on_halt(e); }
-    double mips() const { return seconds_ > 0 ? static_cast<double>(instructions_) / seconds_ / 1e6 : 0; }
+    std::optional<Speed> result() const { return speed(instructions_, total_); }
 
   private:
     enum class Edge : std::uint8_t { none, begin, end };
@@ -100,25 +123,24 @@ class HotMeter final : public sim::EventSink {
     std::map<std::uint64_t, exo::abi::MarkKind> edges_;
     std::vector<Edge> kinds_;  // by code id
     bool inside_ = false;
-    SteadyClock::time_point start_;
+    Clocks start_{}, total_{};
     std::uint64_t start_index_ = 0, instructions_ = 0;
-    double seconds_ = 0;
-};
-
-struct Speed {
-    double tour = 0, hot = 0;  // M instructions/s; hot is 0 where it cannot be told
 };
 
 sim::RunConfig configure(const sim::Image& image) {
     sim::RunConfig config;
     config.image = &image;
     config.command_line = "seed=0";
-    config.instruction_limit = 200'000'000;
+    config.instruction_limit = 500'000'000;
     config.stop = &stop_requested();
     return config;
 }
 
-Speed run_once(const sim::Image& image, Layer layer, const std::set<std::string>& hot_marks) {
+struct EngineSpeed {
+    std::optional<Speed> whole, windows;
+};
+
+EngineSpeed run_engine(const sim::Image& image, Layer layer, const std::set<std::string>& marks) {
     const auto engine = sim::make_unicorn_engine();
     sim::RunConfig config = configure(image);
     const auto model = sim::make_simple_model();
@@ -128,20 +150,31 @@ Speed run_once(const sim::Image& image, Layer layer, const std::set<std::string>
     const auto writer = layer == Layer::trace ? sim::make_trace_writer(file, {}, image) : nullptr;
     EmptySink empty;
     const auto pipeline = layer >= Layer::timing ? sim::make_pipeline(*model, profile.get(), writer.get()) : nullptr;
-    HotMeter meter(image, hot_marks, pipeline ? *pipeline : static_cast<sim::EventSink&>(empty));
-    if (layer != Layer::engine) config.events = &meter;
+    sim::EventSink& sink = pipeline ? *pipeline : static_cast<sim::EventSink&>(empty);
+    WindowMeter meter(image, marks, sink);
+    if (layer > Layer::engine) config.events = marks.empty() ? &sink : &meter;
 
-    const auto start = SteadyClock::now();
+    const Clocks start = Clocks::now();
     const sim::RunResult result = engine->run(config);
-    const std::chrono::duration<double> wall = SteadyClock::now() - start;
+    const Clocks took = Clocks::now() - start;
     if (result.stop == sim::StopReason::interrupted) throw Failure(Exit::interrupted, "interrupted");
     if (result.stop != sim::StopReason::power_off) {
-        throw Failure(Exit::guest_failed, "the image does not run to its end: " + std::string(sim::name(result.stop)));
+        throw Failure(Exit::guest_failed, image.name() + " does not run to its end: " +
+                                              std::string(sim::name(result.stop)) + ", " + result.detail);
     }
-    return {static_cast<double>(result.instructions) / wall.count() / 1e6, meter.mips()};
+    return {speed(result.instructions, took), meter.result()};
 }
 
-// The marks inside the tour's loops: those that repeat.
+std::optional<Speed> run_raw(const sim::Image& guest, sim::unicorn::RawHook hook, std::uint64_t instructions) {
+    sim::unicorn::RawRun raw(guest, hook);
+    const Clocks start = Clocks::now();
+    raw.run();
+    const Clocks took = Clocks::now() - start;
+    if (interrupted()) throw Failure(Exit::interrupted, "interrupted");
+    return speed(instructions, took);
+}
+
+// The marks inside the image's loops: those that repeat.
 std::set<std::string> find_hot_marks(const sim::Image& image) {
     const auto engine = sim::make_unicorn_engine();
     const auto model = sim::make_simple_model();
@@ -157,69 +190,56 @@ std::set<std::string> find_hot_marks(const sim::Image& image) {
     return names;
 }
 
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values.empty() ? 0 : values[values.size() / 2];
-}
-
-struct Row {
-    Layer layer;
-    double tour, hot;
+struct Samples {
+    std::vector<Speed> loop, windows, whole;
 };
 
-std::vector<Row> measure(const sim::Image& image, const std::set<std::string>& hot_marks, unsigned batches) {
-    std::map<Layer, std::vector<Speed>> samples;
-    for (unsigned batch = 0; batch < batches; ++batch) {
-        for (const Layer layer : layers) samples[layer].push_back(run_once(image, layer, hot_marks));
-    }
-    std::vector<Row> rows;
-    for (const Layer layer : layers) {
-        std::vector<double> tour, hot;
-        for (const Speed& speed : samples[layer]) tour.push_back(speed.tour), hot.push_back(speed.hot);
-        rows.push_back({layer, median(tour), median(hot)});
-    }
-    return rows;
+std::optional<Speed> median(const std::vector<Speed>& samples) {
+    if (samples.empty()) return std::nullopt;
+    const auto middle = [&samples](double Speed::*member) {
+        std::vector<double> values;
+        for (const Speed& s : samples) values.push_back(s.*member);
+        std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+        return values[values.size() / 2];
+    };
+    return Speed{middle(&Speed::wall), middle(&Speed::cpu)};
 }
 
-std::string text(const std::vector<Row>& rows, const std::set<std::string>& hot_marks, unsigned batches,
-                 const Style& style) {
-    Table table({{"layers", Align::left}, {"whole image, M/s"}, {"ratio"}, {"hot loops, M/s"}, {"ratio"}});
-    for (const Row& row : rows) {
-        table.row({title(row.layer), decimal(row.tour, 1), decimal(row.tour / rows.front().tour, 2),
-                   row.hot > 0 ? decimal(row.hot, 1) : "-", row.hot > 0 ? decimal(row.hot / rows[1].hot, 2) : "-"});
+void sample(Layer layer, const sim::Image& loop, std::uint64_t loop_instructions, const sim::Image& image,
+            const std::set<std::string>& hot_marks, Samples& samples) {
+    const auto keep = [](std::vector<Speed>& list, const std::optional<Speed>& value) {
+        if (value) list.push_back(*value);
+    };
+    if (layer <= Layer::counting) {
+        const auto hook = layer == Layer::bare ? sim::unicorn::RawHook::none : sim::unicorn::RawHook::counting;
+        return keep(samples.loop, run_raw(loop, hook, loop_instructions));
     }
-    std::string names;
-    for (const std::string& name : hot_marks) names += (names.empty() ? "" : ", ") + name;
-    return table.text(style) + "\n  median of " + std::to_string(batches) +
-           " interleaved runs; ratios to the first row, of the hot loops to the second\n  hot loops: windows of " +
-           names + "\n";
-}
-
-Json json(const std::vector<Row>& rows, const std::set<std::string>& hot_marks, unsigned batches) {
-    Json report = {{"schema", report_schema},
-                   {"unit", "M instructions/s"},
-                   {"batches", batches},
-                   {"hot_marks", hot_marks},
-                   {"rows", Json::array()}};
-    for (const Row& row : rows) {
-        report["rows"].push_back({{"layers", title(row.layer)},
-                                  {"image", row.tour},
-                                  {"image_ratio", row.tour / rows.front().tour},
-                                  {"hot", row.hot > 0 ? Json(row.hot) : Json(nullptr)},
-                                  {"hot_ratio", row.hot > 0 ? Json(row.hot / rows[1].hot) : Json(nullptr)}});
-    }
-    return report;
+    keep(samples.loop, run_engine(loop, layer, {}).whole);
+    const EngineSpeed of_image = run_engine(image, layer, hot_marks);
+    keep(samples.whole, of_image.whole);
+    keep(samples.windows, of_image.windows);
 }
 
 }  // namespace
 
 Exit self_bench(const SelfBenchOptions& options) {
     const auto image = sim::Image::load(options.kernel.empty() ? environment().kernel().string() : options.kernel);
-    const unsigned batches = options.quick ? 1 : 5;
-    const std::set<std::string> hot_marks = find_hot_marks(*image);
-    const std::vector<Row> rows = measure(*image, hot_marks, batches);
-    standard_output().write(options.json ? json_document(json(rows, hot_marks, batches))
-                                         : text(rows, hot_marks, batches, style_for(STDOUT_FILENO)));
+    const auto loop = sim::unicorn::benchmark_guest(options.quick ? 20'000 : 1'000'000);
+    const std::uint64_t loop_instructions = sim::unicorn::RawRun(*loop, sim::unicorn::RawHook::counting).run();
+    SelfBenchReport report;
+    report.batches = options.quick ? 1 : 5;
+    report.hot_marks = find_hot_marks(*image);
+    std::map<Layer, Samples> samples;
+    for (unsigned batch = 0; batch < report.batches; ++batch) {
+        for (const Layer layer : layers)
+            sample(layer, *loop, loop_instructions, *image, report.hot_marks, samples[layer]);
+    }
+    for (const Layer layer : layers) {
+        const Samples& s = samples[layer];
+        report.rows.push_back({title(layer), median(s.loop), median(s.windows), median(s.whole)});
+    }
+    standard_output().write(options.json ? json_document(self_bench_json(report))
+                                         : self_bench_text(report, style_for(STDOUT_FILENO)));
     return Exit::done;
 }
 

@@ -63,15 +63,15 @@ std::string bench_text(const Json& report, const Style& style) {
         out += ", " + decimal(*ratio, 3) + " core cycles a TSC tick";
     out += "\n\n";
     Table table({{"row", Align::left},
-                 {"title", Align::left},
-                 {"min"},
+                 {"title", Align::left, true},
+                 {"min", Align::right, true},
                  {"median"},
-                 {"p99"},
+                 {"p99", Align::right, true},
                  {"unit", Align::left},
                  {"best peer", Align::left},
                  {"its median"},
                  {"exo / peer"},
-                 {"placement", Align::left}});
+                 {"placement", Align::left, true}});
     for (const Json& row : member(report, "rows")) add_row(table, row);
     out += table.empty() ? "  no rows\n" : table.text(style);
     for (const Json& row : member(report, "rows")) {

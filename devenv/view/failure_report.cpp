@@ -116,7 +116,10 @@ std::string failure_text(const Simulated& run, const sim::Image& image, const St
         case interrupted:
             return head + where_it_was(run, code, "was");
         case guest_failed:
-            return head + (run.result.faults.empty() ? "" : fault_chain(run, code, style));
+            return head + "  its console says why\n" + (run.result.faults.empty() ? "" : fault_chain(run, code, style));
+        case halted_for_ever:
+            return head + "  nothing is left that could wake it: every thread waits, and no timer is set\n" +
+                   fault_chain(run, code, style);
         default:
             return head + fault_chain(run, code, style);
     }

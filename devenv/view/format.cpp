@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <devenv/view/format.hpp>
 
 namespace devenv {
@@ -64,6 +65,26 @@ std::string shorten(std::string_view utf8, std::size_t limit) {
     }
     for (std::size_t seen = 0; seen < back;) seen += starts_code_point(utf8[--tail]);
     return std::string(utf8.substr(0, head)) + "…" + std::string(utf8.substr(tail));
+}
+
+std::string wrapped(std::string_view text, std::size_t width, std::size_t indent) {
+    std::string out;
+    std::size_t used = 0;
+    while (!text.empty()) {
+        const std::size_t start = std::min(text.find_first_not_of(' '), text.size());
+        const std::size_t end = std::min(text.find(' ', start), text.size());
+        const std::size_t word = columns(text.substr(0, end));
+        if (width && used > indent && used + word > width) {
+            text.remove_prefix(start);
+            out += "\n" + std::string(indent, ' ');
+            used = indent;
+            continue;
+        }
+        out += text.substr(0, end);
+        used += word;
+        text.remove_prefix(end);
+    }
+    return out;
 }
 
 }  // namespace devenv

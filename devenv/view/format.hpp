@@ -19,5 +19,8 @@ std::string decimal(double value, int digits);
 
 std::size_t columns(std::string_view utf8);                     // code points
 std::string shorten(std::string_view utf8, std::size_t limit);  // the middle gives way to an ellipsis
+// Breaks at spaces so that lines have at most `width` columns; all but the first begin with `indent` spaces. Width 0:
+// as it is.
+std::string wrapped(std::string_view text, std::size_t width, std::size_t indent);
 
 }  // namespace devenv

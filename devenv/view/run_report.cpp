@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <algorithm>
 #include <devenv/environment.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/run_report.hpp>
@@ -34,6 +35,11 @@ Json function_json(const sim::FunctionSummary& function) {
             {"placeholder_cycles", function.placeholder_cycles}};
 }
 
+// For a shell.
+std::string quoted(const std::string& text) {
+    return text.find_first_of(" ()<>*&;|") == std::string::npos ? text : "'" + text + "'";
+}
+
 const sim::MarkSummary* most_repeated(const std::vector<sim::MarkSummary>& marks) {
     const sim::MarkSummary* best = nullptr;
     for (const sim::MarkSummary& mark : marks) {
@@ -45,7 +51,7 @@ const sim::MarkSummary* most_repeated(const std::vector<sim::MarkSummary>& marks
 }  // namespace
 
 std::string marks_table(const std::vector<sim::MarkSummary>& marks, const Style& style) {
-    Table table({{"mark", Align::left}, {"count"}, {"min cycles"}, {"median"}, {"p99"}, {"median instructions"}});
+    Table table({{"mark", Align::left}, {"count"}, {"min cycles"}, {"median"}, {"p99"}, {"instructions"}});
     for (const sim::MarkSummary& mark : marks) {
         table.row({shorten(mark.name, name_columns), grouped(mark.count), grouped(mark.cycles.min),
                    grouped(mark.cycles.median), grouped(mark.cycles.p99), grouped(mark.instructions.median)});
@@ -78,34 +84,51 @@ std::string functions_table(const std::vector<sim::FunctionSummary>& functions, 
 
 std::string totals_text(const Simulated& run, const Scenario& scenario, const Style& style) {
     std::string out = style.bold("  totals") + "\n";
-    out += "  stop          " + std::string(sim::name(run.result.stop)) + "\n";
-    out += "  instructions  " + grouped(run.result.instructions) + "\n";
-    out += "  cycles        " + grouped(run.cycles) + "  (" +
-           percent(static_cast<double>(run.placeholder_cycles), static_cast<double>(run.cycles)) +
-           " rest on placeholder costs)\n";
-    out += "  time          " + seconds(run.wall_s) + ", " + decimal(run.mips(), 1) + " M instructions/s\n";
-    out += "  engine        " + run.engine + " " + run.engine_version + ", CPU " + run.cpu + ", clock " +
-           scenario.clock + ", seed " + std::to_string(scenario.seed) + (scenario.jitter ? ", jitter" : "") + "\n";
-    out += "  timing model  " + run.model + " (" + run.model_cpu + ")" +
-           (run.model_description.empty() ? "" : ": " + run.model_description) + "\n";
-    if (run.trace && run.trace->error.empty()) {
-        out += "  trace         " + display(run.trace->path) + ", " + byte_size(run.trace->bytes) + "\n";
-    }
+    const auto line = [&](const char* name, const std::string& value) {
+        constexpr std::size_t indent = 16;
+        const std::string begin = "  " + std::string(name);
+        out += wrapped(begin + std::string(indent - begin.size(), ' ') + value, style.width, indent) + "\n";
+    };
+    line("stop", std::string(sim::name(run.result.stop)));
+    line("instructions", grouped(run.result.instructions));
+    line("cycles", grouped(run.cycles) + " (" +
+                       percent(static_cast<double>(run.placeholder_cycles), static_cast<double>(run.cycles)) +
+                       " rest on placeholder costs)");
+    line("time", seconds(run.wall_s) + ", " + decimal(run.mips(), 1) + " M instructions/s");
+    line("engine", run.engine + " " + run.engine_version + ", CPU " + run.cpu);
+    line("clock", scenario.clock + ", seed " + std::to_string(scenario.seed) + (scenario.jitter ? ", jitter" : ""));
+    line("timing model",
+         run.model + " (" + run.model_cpu + ")" + (run.model_description.empty() ? "" : ": " + run.model_description));
+    if (run.trace && run.trace->error.empty())
+        line("trace", display(run.trace->path) + ", " + byte_size(run.trace->bytes));
     return out;
 }
 
+// After a run that ended well: where the cycles are. After another: how it came to its end.
 std::string next_steps_text(const Simulated& run, const Style& style) {
     std::string out = style.bold("  try next") + "\n";
+    const auto step = [&](const std::string& command, const char* what) {
+        out += "  ./exo-dev " + command + "\n      " + style.dim(what) + "\n";
+    };
+    const bool ended_well = run.result.stop == sim::StopReason::power_off;
     if (run.trace && run.trace->error.empty()) {
-        const std::string path = display(run.trace->path);
-        const sim::MarkSummary* mark = most_repeated(run.marks);
-        out += "  ./exo-dev trace show " + path + (mark ? " --mark " + mark->name : "") +
-               "    every instruction with its cycle\n";
-        if (!run.functions.empty() && run.functions.front().name.find_first_of(" ()<>") == std::string::npos) {
-            out += "  ./exo-dev trace show " + path + " --symbol " + run.functions.front().name + "\n";
+        const std::string show = "trace show " + display(run.trace->path);
+        if (!ended_well) {
+            constexpr std::uint64_t last = 100;
+            const std::uint64_t from = run.result.instructions - std::min(run.result.instructions, last);
+            step(show + " --from " + std::to_string(from) + " --count 100", "the last instructions before its end");
+        } else if (const sim::MarkSummary* mark = most_repeated(run.marks)) {
+            // Not the first window: caches and predictors are cold there.
+            const std::uint64_t window = mark->count / 2 + 1;
+            step(show + " --mark " + mark->name + ":" + std::to_string(window),
+                 "every instruction of one pass, with its cycle");
         }
+        if (ended_well && !run.functions.empty())
+            step(show + " --symbol " + quoted(run.functions.front().name), "where the costliest function spends them");
     }
-    return out + "  ./exo-dev diff HEAD~1    cycles gained and lost by your last commit\n";
+    if (!ended_well) return run.trace ? out : "";
+    step("diff HEAD", "cycles gained and lost by your uncommitted changes; HEAD~1: with the last commit");
+    return out;
 }
 
 Json run_json(const Simulated& run, const Scenario& scenario) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Colour only where a person sees it: on a terminal, and never with NO_COLOR (no-color.org).
+// What the place of output can show. Colour only where a person sees it: on a terminal, and never with NO_COLOR
+// (no-color.org). Lines are fitted to a terminal's width; what goes elsewhere is not cut.
 #pragma once
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -8,6 +10,7 @@ namespace devenv {
 
 struct Style {
     bool colour = false;
+    std::size_t width = 0;  // columns of the terminal; 0: no limit
 
     std::string bold(std::string_view text) const { return paint("1", text); }
     std::string dim(std::string_view text) const { return paint("2", text); }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A table of text: columns as wide as they need, numbers to the right.
+// A table of text: columns as wide as they need, numbers to the right. On a narrow terminal names are shortened first,
+// then columns that say so are left out, the last one first.
 #pragma once
 #include <devenv/view/style.hpp>
 #include <string>
@@ -12,6 +13,7 @@ enum class Align { left, right };
 struct Column {
     std::string title;
     Align align = Align::right;
+    bool optional = false;  // left out where the terminal is too narrow
 };
 
 class Table {
@@ -22,6 +24,9 @@ class Table {
     std::string text(const Style&) const;  // header and rows, a line each, two spaces in front
 
   private:
+    std::vector<std::size_t> widths() const;
+    void fit(std::size_t width, std::vector<std::size_t>& widths) const;
+
     std::vector<Column> columns_;
     std::vector<std::vector<std::string>> rows_;
 };
