@@ -32,11 +32,11 @@ struct CommandTest : testing::Test {
         std::ofstream(folder / name, std::ios::binary) << content;
     }
 
-    // `line` is shell text in which $DEV is exo-dev and $ENDS, $COMPUTE are guests.
+    // `line` is shell text in which $DEV is exo-dev, $KERNEL the kernel and $ENDS, $COMPUTE, $CLOCK small guests.
     Result shell(const std::string& line) const {
         const std::string set_up = "cd " + folder.string() +
                                    "; DEV=" EXO_DEV "; ENDS=" EXO_GUESTS "/guest_ends; COMPUTE=" EXO_GUESTS
-                                   "/guest_compute; ";
+                                   "/guest_compute; CLOCK=" EXO_GUESTS "/guest_clock; KERNEL=" EXO_KERNEL "; ";
         const std::string command =
             "( " + set_up + line + " ) > " + (folder / "out").string() + " 2> " + (folder / "err").string();
         const int status = std::system(command.c_str());

@@ -7,8 +7,10 @@
 #include <devenv/subprocess.hpp>
 #include <devenv/view/failure_report.hpp>
 #include <devenv/view/format.hpp>
+#include <devenv/view/self_bench_report.hpp>
 #include <devenv/view/table.hpp>
 #include <limits>
+#include <sstream>
 
 namespace devenv {
 namespace {
@@ -41,6 +43,48 @@ TEST(Table, AlignsAndFills) {
     table.row({"a", "100"});
     table.row({"long"});
     EXPECT_EQ(table.text({}), "  name    n\n  a     100\n  long\n");
+}
+
+TEST(Table, FitsANarrowTerminal) {
+    Table table({{"name", Align::left}, {"n"}, {"note", Align::left, true}});
+    table.row({"a_function_with_a_long_name", "100", "some words"});
+    const std::string whole = table.text({});
+    EXPECT_NE(whole.find("a_function_with_a_long_name  100  some words"), std::string::npos) << whole;
+    const std::string shorter = table.text({.width = 40});
+    EXPECT_NE(shorter.find("…"), std::string::npos) << shorter;
+    EXPECT_NE(shorter.find("some words"), std::string::npos) << shorter;
+    const std::string narrow = table.text({.width = 25});
+    EXPECT_EQ(narrow.find("some words"), std::string::npos) << narrow;
+    EXPECT_NE(narrow.find("100"), std::string::npos) << narrow;
+    for (const std::string& text : {shorter, narrow}) {
+        std::istringstream lines(text);
+        for (std::string line; std::getline(lines, line);) EXPECT_LE(columns(line), 40u) << line;
+    }
+    EXPECT_NE(table.text({.width = 1}).find("100"), std::string::npos);  // too narrow for anything: no crash
+}
+
+TEST(Format, WrapsAtSpaces) {
+    EXPECT_EQ(wrapped("  key  one two three", 0, 7), "  key  one two three");
+    EXPECT_EQ(wrapped("  key  one two three", 14, 7), "  key  one two\n       three");
+    EXPECT_EQ(wrapped("  key  unbreakable_word", 10, 7), "  key  unbreakable_word");
+    EXPECT_EQ(wrapped("", 10, 7), "");
+}
+
+TEST(SelfBenchReport, RatiosAreToTheFirstThatRan) {
+    const SelfBenchReport report{.rows = {{"a", Speed{100, 200}, {}, {}},
+                                          {"b", Speed{50, 100}, {}, Speed{30, 40}},
+                                          {"c", Speed{25, 50}, Speed{14, 16}, Speed{5, 6}}},
+                                 .hot_marks = {"m"},
+                                 .batches = 3};
+    const Json json = self_bench_json(report);
+    EXPECT_EQ(json["rows"][1]["loop"]["ratio"], 0.5);
+    EXPECT_TRUE(json["rows"][0]["image"].is_null());
+    EXPECT_EQ(json["rows"][2]["image"]["ratio"], 0.15);
+    EXPECT_EQ(json["bars"][0]["met"], true);   // 15: judged by CPU time
+    EXPECT_EQ(json["bars"][1]["met"], false);  // 8
+    const std::string text = self_bench_text(report, {});
+    EXPECT_NE(text.find("bar 15: met"), std::string::npos) << text;
+    EXPECT_NE(text.find("bar 8: not met"), std::string::npos) << text;
 }
 
 TEST(MarkChoice, Parses) {
