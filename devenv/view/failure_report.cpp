@@ -90,19 +90,23 @@ std::string page_fault_reason(std::uint32_t error_code) {  // SDM 3A 4.7
     return out + (error_code & 4 ? ", ring 3" : ", ring 0");
 }
 
+// Three cells a row: 80 columns hold them.
 std::string registers_text(const sim::Registers& r) {
     static constexpr std::array<const char*, 16> names = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                                           "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
     std::string out;
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        out += (i % 4 == 0 ? "     " : "  ") + std::string(names[i]) + " " + address(r.general[i]);
-        if (i % 4 == 3) out += "\n";
-    }
-    out +=
-        "     rip " + address(r.rip) + "  rflags " + hex(r.rflags) + "  cs " + hex(r.cs) + "  ss " + hex(r.ss) + "\n";
-    out += "     cr0 " + hex(r.cr0) + "  cr2 " + hex(r.cr2) + "  cr3 " + hex(r.cr3) + "  cr4 " + hex(r.cr4) +
-           "  efer " + hex(r.efer) + "  fs " + hex(r.fs_base) + "  gs " + hex(r.gs_base) + "\n";
-    return out;
+    std::size_t cells = 0;
+    const auto cell = [&](const char* name, std::uint64_t value) {
+        out += (cells % 3 == 0 ? "     " : "  ") + std::string(name) + " " + address(value);
+        if (++cells % 3 == 0) out += "\n";
+    };
+    for (std::size_t i = 0; i < names.size(); ++i) cell(names[i], r.general[i]);
+    cell("rip", r.rip);
+    cell("cr2", r.cr2);
+    out += "     rflags " + hex(r.rflags) + "  cs " + hex(r.cs) + "  ss " + hex(r.ss) + "  fs " + hex(r.fs_base) +
+           "  gs " + hex(r.gs_base) + "\n";
+    return out + "     cr0 " + hex(r.cr0) + "  cr3 " + hex(r.cr3) + "  cr4 " + hex(r.cr4) + "  efer " + hex(r.efer) +
+           "\n";
 }
 
 std::string failure_text(const Simulated& run, const sim::Image& image, const Style& style) {

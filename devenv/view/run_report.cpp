@@ -127,7 +127,7 @@ std::string next_steps_text(const Simulated& run, const Style& style) {
             step(show + " --symbol " + quoted(run.functions.front().name), "where the costliest function spends them");
     }
     if (!ended_well) return run.trace ? out : "";
-    step("diff HEAD", "cycles gained and lost by your uncommitted changes; HEAD~1: with the last commit");
+    step("diff HEAD", "what your uncommitted changes cost, in cycles, by mark and function");
     return out;
 }
 

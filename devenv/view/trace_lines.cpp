@@ -14,6 +14,7 @@ namespace devenv {
 namespace {
 
 constexpr std::size_t symbol_columns = 34;
+constexpr std::size_t wide_columns = 110;  // a terminal with fewer gets functions on lines of their own
 
 const char* name(sim::AccessKind kind) {
     static constexpr std::array names = {"load", "store", "rmw"};
@@ -49,17 +50,13 @@ class TextLines final : public TraceLines {
         const std::uint64_t at = r.instruction->address;
         std::string out;
         const std::string source = code_.source(at);
+        if (narrow()) return narrow_instruction(r, source);
         if (source != source_ && !source.empty()) out += options_.style.cyan(source) + "\n";
         source_ = source;
         out += fmt::format("{:>11} {:>12} {:>6}  {}  {:<{}}  {}\n", grouped(r.index), grouped(r.cycle),
                            "+" + std::to_string(r.time.cycles), address(at), shorten(code_.symbol(at), symbol_columns),
                            symbol_columns, code_.text(at, bytes_of(r)));
-        if (!options_.accesses) return out;
-        for (const sim::Access& a : r.accesses) {
-            out += fmt::format("{:>33}{} {} bytes at {}, physical {:#x}{}\n", "", name(a.kind), a.size,
-                               address(a.virtual_address), a.physical_address, a.io ? ", device" : "");
-        }
-        return out;
+        return out + accesses(r, 33);
     }
     std::string transfer(const sim::Transfer& t, sim::Cycle cycle) override {
         std::string what = t.kind == sim::TransferKind::interrupt
@@ -87,6 +84,30 @@ class TextLines final : public TraceLines {
     }
 
   private:
+    bool narrow() const { return options_.style.width && options_.style.width < wide_columns; }
+
+    std::string narrow_instruction(const sim::TraceRecord& r, const std::string& source) {
+        const std::uint64_t at = r.instruction->address;
+        const std::string symbol = code_.symbol(at);
+        const std::string place = symbol.substr(0, symbol.rfind("+0x")) + (source.empty() ? "" : "  " + source);
+        std::string out;
+        if (place != source_) out += options_.style.cyan(shorten(place, options_.style.width)) + "\n";
+        source_ = place;
+        out += fmt::format("{:>10} {:>11} {:>5} {} {}\n", grouped(r.index), grouped(r.cycle),
+                           "+" + std::to_string(r.time.cycles), address(at), code_.text(at, bytes_of(r)));
+        return out + accesses(r, 6);
+    }
+
+    std::string accesses(const sim::TraceRecord& r, std::size_t indent) const {
+        if (!options_.accesses) return "";
+        std::string out;
+        for (const sim::Access& a : r.accesses) {
+            out += fmt::format("{:>{}}{} {} bytes at {}, physical {:#x}{}\n", "", indent, name(a.kind), a.size,
+                               address(a.virtual_address), a.physical_address, a.io ? ", device" : "");
+        }
+        return out;
+    }
+
     std::string event(sim::InstructionIndex index, sim::Cycle cycle, const std::string& what) {
         return fmt::format("{:>11} {:>12}         {}\n", grouped(index), grouped(cycle),
                            options_.style.bold("-- " + what));

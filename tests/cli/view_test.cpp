@@ -2,6 +2,7 @@
 // Pure parts of the output: numbers, tables, mark windows.
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <devenv/exit_status.hpp>
 #include <devenv/mark_window.hpp>
 #include <devenv/subprocess.hpp>
@@ -110,6 +111,17 @@ TEST(Failure, PageFaultReasons) {
     EXPECT_EQ(page_fault_reason(0), "read, not present, ring 0");
     EXPECT_EQ(page_fault_reason(7), "write, not allowed, ring 3");
     EXPECT_EQ(page_fault_reason(16), "fetch, not present, ring 0");
+}
+
+TEST(Failure, RegistersFit80Columns) {
+    sim::Registers all{};
+    std::memset(&all, 0xff, sizeof all);
+    all.cr0 = all.cr3 = all.cr4 = all.efer = 0xffffffff;
+    all.rflags = all.fs_base = 0xffffff;
+    std::istringstream lines(registers_text(all));
+    std::size_t count = 0;
+    for (std::string line; std::getline(lines, line); ++count) EXPECT_LE(columns(line), 80u) << line;
+    EXPECT_EQ(count, 8u);
 }
 
 TEST(Subprocess, StatusOutputAndTime) {
