@@ -71,10 +71,13 @@ std::string where_it_was(const Simulated& run, const CodeView& code, const char*
     return out;
 }
 
-std::string headline(const Simulated& run) {
+// It follows "exo-dev: error: ", whose place is kept free.
+std::string headline(const Simulated& run, const Style& style) {
+    const std::string prefix(std::string_view("exo-dev: error: ").size(), ' ');
     std::string out = "the run ended with " + std::string(sim::name(run.result.stop)) + " after " +
                       grouped(run.result.instructions) + " instructions";
-    return out + (run.result.detail.empty() ? "" : ": " + run.result.detail);
+    out += run.result.detail.empty() ? "" : ": " + run.result.detail;
+    return wrapped(prefix + out, style.width, 2).substr(prefix.size());
 }
 
 }  // namespace
@@ -113,7 +116,7 @@ std::string failure_text(const Simulated& run, const sim::Image& image, const St
     using enum sim::StopReason;
     if (run.result.stop == power_off) return "";
     const CodeView code(image);
-    const std::string head = style.red(headline(run)) + "\n";
+    const std::string head = style.red(headline(run, style)) + "\n";
     switch (run.result.stop) {
         case instruction_limit:
             return head + where_it_was(run, code, "spun") + "  raise --limit if it was still at work\n";
