@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <memory>
@@ -128,6 +129,12 @@ CpuState* state_of(uc_engine* uc, const CpuLayout& layout) {
     return reinterpret_cast<CpuState*>(object + layout.state);
 }
 
+// What is behind the state may be shorter than `state_bytes`, which is a guess: the kernel copies what is there.
+void copy_state(const CpuState* state, std::array<std::uint8_t, state_bytes>& to) {
+    const auto bytes = OwnMemory().read(reinterpret_cast<std::uint64_t>(state), to.size());
+    std::copy(bytes.begin(), bytes.end(), to.begin());
+}
+
 struct Probe {
     std::array<std::uint8_t, state_bytes> before;
     const CpuState* state;
@@ -137,7 +144,7 @@ struct Probe {
 
 void probe_interrupt(uc_engine* uc, std::uint32_t, void* user) {
     auto& probe = *static_cast<Probe*>(user);
-    std::memcpy(probe.after.data(), probe.state, state_bytes);
+    copy_state(probe.state, probe.after);
     probe.called = true;
     uc_emu_stop(uc);
 }
@@ -167,7 +174,7 @@ CpuLayout calibrate() {
     if (!find_state(uc.get(), witness.get(), layout)) refuse("the registers were not found");
     CpuState* state = state_of(uc.get(), layout);
     probe->state = state;
-    std::memcpy(probe->before.data(), state, state_bytes);
+    copy_state(state, probe->before);
     uc_emu_start(uc.get(), base, 0, 0, 1);
     if (!probe->called) refuse("a probe raised no exception");
     if (state->cr[0] == 0 || (state->hidden_flags & hidden_code64) == 0) refuse("control registers are elsewhere");
