@@ -6,6 +6,7 @@
 #include <devenv/command_line.hpp>
 #include <devenv/commands/commands.hpp>
 #include <devenv/commands/trace_show.hpp>
+#include <devenv/environment.hpp>
 #include <devenv/output.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/run_report.hpp>
@@ -68,6 +69,11 @@ std::string info_text(const sim::TraceReader& reader) {
     return out;
 }
 
+void add_file(CLI::App& app, std::string& file) {
+    file = environment().trace().string();
+    app.add_option("file", file, "Trace file (default build/sim.trace, where sim writes)");
+}
+
 // Reads the whole file, so that damage anywhere in it is found.
 Exit info(const InfoOptions& options) {
     const auto reader = sim::TraceReader::open(options.file);
@@ -83,7 +89,7 @@ void add_info(CommandLine& line, CLI::App* parent) {
                                  "  exo-dev trace info build/sim.trace\n"
                                  "  exo-dev trace info build/sim.trace --json | jq .cycles");
     const auto options = std::make_shared<InfoOptions>();
-    app->add_option("file", options->file, "Trace file")->required();
+    add_file(*app, options->file);
     app->add_flag("--json", options->json, "One JSON document on stdout");
     line.does(app, [options] { return info(*options); });
 }
@@ -91,13 +97,13 @@ void add_info(CommandLine& line, CLI::App* parent) {
 void add_show(CommandLine& line, CLI::App* parent) {
     CLI::App* app = line.command(
         parent, "show", "Instructions with address, symbol, source line, disassembly and cycle",
-        "  exo-dev trace show build/sim.trace                        the first 40 instructions\n"
-        "  exo-dev trace show build/sim.trace --from 100000 --count 200\n"
-        "  exo-dev trace show build/sim.trace --mark boot:1          one window, from its begin to its end\n"
-        "  exo-dev trace show build/sim.trace --symbol memcpy --accesses\n"
-        "  exo-dev trace show build/sim.trace --json --count 1000 | jq -c 'select(.delta > 50)'");
+        "  exo-dev trace show                            the first 40 instructions of the last sim\n"
+        "  exo-dev trace show my.trace --from 100000 --count 200\n"
+        "  exo-dev trace show --mark boot:1              one window, from its begin to its end\n"
+        "  exo-dev trace show --symbol memset --accesses\n"
+        "  exo-dev trace show --json --count 1000 | jq -c 'select(.delta > 50)'");
     const auto options = std::make_shared<ShowOptions>();
-    app->add_option("file", options->file, "Trace file")->required();
+    add_file(*app, options->file);
     app->add_option("--from", options->from, "First instruction, by its number (default 0)");
     app->add_option("--count", options->count, "Instructions to show (default 40; with --mark: the whole window)");
     CLI::Option* mark =
