@@ -95,13 +95,13 @@ void add_info(CommandLine& line, CLI::App* parent) {
 }
 
 void add_show(CommandLine& line, CLI::App* parent) {
-    CLI::App* app = line.command(
-        parent, "show", "Instructions with address, symbol, source line, disassembly and cycle",
-        "  exo-dev trace show                            the first 40 instructions of the last sim\n"
-        "  exo-dev trace show my.trace --from 100000 --count 200\n"
-        "  exo-dev trace show --mark boot:1              one window, from its begin to its end\n"
-        "  exo-dev trace show --symbol memset --accesses\n"
-        "  exo-dev trace show --json --count 1000 | jq -c 'select(.delta > 50)'");
+    CLI::App* app =
+        line.command(parent, "show", "Instructions with address, symbol, source line, disassembly and cycle",
+                     "  exo-dev trace show                            the first 40 instructions of the last sim\n"
+                     "  exo-dev trace show my.trace --from 100000 --count 200\n"
+                     "  exo-dev trace show --mark boot:1              one window, from its begin to its end\n"
+                     "  exo-dev trace show --symbol memset --accesses\n"
+                     "  exo-dev trace show --json --count 1000 | jq -c 'select(.delta > 50)'");
     const auto options = std::make_shared<ShowOptions>();
     add_file(*app, options->file);
     app->add_option("--from", options->from, "First instruction, by its number (default 0)");
