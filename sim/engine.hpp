@@ -17,7 +17,8 @@ namespace sim {
 class Image;  // sim/image/image.hpp
 
 enum class Clock : std::uint8_t {
-    instructions,  // the guest's time stamp is retired instructions (plus what HLT skipped): nothing modelled feeds back
+    instructions,  // the guest's time stamp is retired instructions (plus what HLT skipped): nothing modelled feeds
+                   // back
     cycles         // the guest's time stamp is modelled cycles
 };
 
@@ -28,29 +29,29 @@ inline constexpr std::uint64_t lapic_hz = tsc_hz / 30;
 
 struct RunConfig {
     const Image* image = nullptr;
-    std::string command_line;                      // for the guest
-    std::uint64_t ram_bytes = 128ull << 20;        // 16 MiB .. 3 GiB
+    std::string command_line;                // for the guest
+    std::uint64_t ram_bytes = 128ull << 20;  // 16 MiB .. 3 GiB
     Clock clock = Clock::instructions;
     std::uint64_t seed = 0;
-    bool jitter = false;                           // seeded extra interrupts' delay: see docs/adr on interrupt delivery
-    std::vector<std::uint64_t> irq_at;             // extra timer interrupts before these retired-instruction numbers
+    bool jitter = false;                // seeded extra interrupts' delay: see docs/adr on interrupt delivery
+    std::vector<std::uint64_t> irq_at;  // extra timer interrupts before these retired-instruction numbers
     std::optional<std::uint64_t> instruction_limit;
-    std::function<void(std::string_view)> console;  // guest output as it comes
-    const std::atomic<bool>* stop = nullptr;        // set from a signal handler: the run ends at the next instruction
-    std::atomic<std::uint64_t>* progress = nullptr; // retired instructions so far, updated now and then
-    EventSink* events = nullptr;                    // null: no events, the fastest way
-    std::function<Cycle()> modelled_cycles;         // Clock::cycles only
+    std::function<void(std::string_view)> console;   // guest output as it comes
+    const std::atomic<bool>* stop = nullptr;         // set from a signal handler: the run ends at the next instruction
+    std::atomic<std::uint64_t>* progress = nullptr;  // retired instructions so far, updated now and then
+    EventSink* events = nullptr;                     // null: no events, the fastest way
+    std::function<Cycle()> modelled_cycles;          // Clock::cycles only
 };
 
 enum class StopReason : std::uint8_t {
-    power_off,           // the guest asked for it and reports success
-    guest_failed,        // the guest asked for it and reports failure (panic)
+    power_off,     // the guest asked for it and reports success
+    guest_failed,  // the guest asked for it and reports failure (panic)
     triple_fault,
-    halted_for_ever,     // HLT with nothing that could wake it
+    halted_for_ever,  // HLT with nothing that could wake it
     instruction_limit,
-    interrupted,         // `stop` was set
-    outside_ram,         // fetched or touched physical memory that is not there
-    unsupported,         // an instruction this engine cannot run faithfully
+    interrupted,  // `stop` was set
+    outside_ram,  // fetched or touched physical memory that is not there
+    unsupported,  // an instruction this engine cannot run faithfully
     engine_error
 };
 std::string_view name(StopReason);  // "power-off", "guest-failed", "triple-fault", ...
@@ -75,9 +76,9 @@ struct RunResult {
     std::string detail;  // one line for people: address, instruction, cause
     InstructionIndex instructions = 0;
     std::uint64_t guest_ticks = 0;
-    std::uint8_t guest_code = 0;  // what the guest wrote to the power-off port
-    Registers registers{};        // at the end
-    std::vector<FaultStep> faults;  // the last faults in a row, oldest first (triple fault: the whole chain)
+    std::uint8_t guest_code = 0;               // what the guest wrote to the power-off port
+    Registers registers{};                     // at the end
+    std::vector<FaultStep> faults;             // the last faults in a row, oldest first (triple fault: the whole chain)
     std::vector<std::uint64_t> interrupts_at;  // retired-instruction numbers at which interrupts were delivered, capped
     std::vector<std::uint64_t> irq_at_ignored;  // of RunConfig::irq_at: the timer was masked or not set up then
 };

@@ -44,19 +44,64 @@ struct MemoryOperand {
     std::uint8_t scale = 1;
     SegmentBase segment = SegmentBase::none;
     AccessKind kind = AccessKind::load;
-    std::uint16_t size = 0;           // bytes in all
-    std::uint8_t address_bits = 64;   // 32: the sum is truncated
-    std::int64_t displacement = 0;    // RIP-relative operands: the absolute address; implicit stack: -8 for a push
+    std::uint16_t size = 0;          // bytes in all
+    std::uint8_t address_bits = 64;  // 32: the sum is truncated
+    std::int64_t displacement = 0;   // RIP-relative operands: the absolute address; implicit stack: -8 for a push
 };
 
 enum class Flow : std::uint8_t { next, branch, conditional, call, indirect_branch, indirect_call, ret, trap, stop };
 
 // What the engine or a timing model must know beyond operands. A closed list: everything else is `plain`.
 enum class Special : std::uint8_t {
-    plain, nop, hlt, pause, rdtsc, rdtscp, cpuid, in, out, rdmsr, wrmsr, mov_to_cr, mov_from_cr, mov_dr, invlpg,
-    lgdt, lidt, ltr, lldt, swapgs, syscall, sysret, iret, int_n, int3, ud, cli, sti, mov_ss, pushf, popf, lfence,
-    mfence, sfence, rdrand, xgetbv, xsetbv, fxsave, fxrstor, xsave, xrstor, wbinvd, clflush, far_transfer, fsgsbase,
-    stac, clac, string, unsupported  // unsupported: the engine cannot run it faithfully (VEX, EVEX): it must stop
+    plain,
+    nop,
+    hlt,
+    pause,
+    rdtsc,
+    rdtscp,
+    cpuid,
+    in,
+    out,
+    rdmsr,
+    wrmsr,
+    mov_to_cr,
+    mov_from_cr,
+    mov_dr,
+    invlpg,
+    lgdt,
+    lidt,
+    ltr,
+    lldt,
+    swapgs,
+    syscall,
+    sysret,
+    iret,
+    int_n,
+    int3,
+    ud,
+    cli,
+    sti,
+    mov_ss,
+    pushf,
+    popf,
+    lfence,
+    mfence,
+    sfence,
+    rdrand,
+    xgetbv,
+    xsetbv,
+    fxsave,
+    fxrstor,
+    xsave,
+    xrstor,
+    wbinvd,
+    clflush,
+    far_transfer,
+    fsgsbase,
+    stac,
+    clac,
+    string,
+    unsupported  // unsupported: the engine cannot run it faithfully (VEX, EVEX): it must stop
 };
 
 struct Instruction {
@@ -67,8 +112,8 @@ struct Instruction {
     bool rep = false;
     bool locked = false;             // lock prefix, or xchg with memory
     std::uint8_t operand_count = 0;  // memory operands in `memory`, in access order
-    std::uint16_t opcode = 0;        // the decoder's opcode number: an index into its name table, not stable over versions
-    std::uint16_t reads = 0;         // general registers read, written: a bit each
+    std::uint16_t opcode = 0;  // the decoder's opcode number: an index into its name table, not stable over versions
+    std::uint16_t reads = 0;   // general registers read, written: a bit each
     std::uint16_t writes = 0;
     bool reads_flags = false;
     bool writes_flags = false;
@@ -79,9 +124,9 @@ using CodeId = std::uint32_t;
 inline constexpr unsigned max_block_instructions = 64;
 
 struct CodeBlock {
-    CodeId id;                 // dense, in order of first execution
-    std::uint32_t version;     // 0, or how often code at this place had changed before
-    std::uint64_t address;     // virtual address of the first instruction
+    CodeId id;              // dense, in order of first execution
+    std::uint32_t version;  // 0, or how often code at this place had changed before
+    std::uint64_t address;  // virtual address of the first instruction
     std::uint64_t physical_address;
     std::vector<Instruction> instructions;
     std::vector<std::uint8_t> bytes;
@@ -123,8 +168,8 @@ struct Transfer {
     std::uint8_t vector;
     bool has_error_code;
     std::uint32_t error_code;
-    std::uint64_t source;  // RIP that was interrupted
-    std::uint64_t target;  // handler
+    std::uint64_t source;         // RIP that was interrupted
+    std::uint64_t target;         // handler
     std::uint64_t fault_address;  // #PF: CR2
 };
 

@@ -117,7 +117,7 @@ TEST(SimpleModel, ZeroIdiomBreaksTheChain) {
     CodeBuilder b(0, kernel_base);
     b.add({0x48, 0x0f, 0xaf, 0xc0}, synthetic::rax, synthetic::rax);  // imul rax, rax
     b.add({0x31, 0xc0}, synthetic::rax, synthetic::rax);              // xor eax, eax
-    EXPECT_EQ(ModelRun().steady_hundredths(b.take()), 100u);  // as measured: one multiply a cycle
+    EXPECT_EQ(ModelRun().steady_hundredths(b.take()), 100u);          // as measured: one multiply a cycle
     CodeBuilder chain(0, kernel_base);
     chain.add({0x48, 0x0f, 0xaf, 0xc0}, synthetic::rax, synthetic::rax);
     EXPECT_EQ(ModelRun().steady_hundredths(chain.take()), 300u);

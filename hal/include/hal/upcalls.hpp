@@ -24,9 +24,9 @@ void kernel_interrupt(Interrupt, unsigned vector);
 // A system call, on the thread's kernel stack, interrupts off.
 void kernel_syscall(UserFrame&);
 
-// On the way out to ring 3, on the thread's kernel stack, interrupts off: after every interrupt and exception, and after
-// a system call if PerCpuHeader::work_pending is set. The place where a preempted thread is switched away or a killed
-// one ends.
+// On the way out to ring 3, on the thread's kernel stack, interrupts off: after every interrupt and exception, and
+// after a system call if PerCpuHeader::work_pending is set. The place where a preempted thread is switched away or a
+// killed one ends.
 void kernel_return_to_user();
 }
 
