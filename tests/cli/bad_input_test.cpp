@@ -16,9 +16,10 @@ TEST_F(BadInput, HelpIsAnsweredWithExamples) {
 }
 
 TEST_F(BadInput, UsageErrorsAreTwo) {
-    for (const char* line : {"$DEV", "$DEV nonsense", "$DEV sim --nonsense", "$DEV sim --limit 0",
-                             "$DEV sim --limit many", "$DEV sim --clock moon", "$DEV sim --ram 1",
-                             "$DEV run --engine vax", "$DEV trace show", "$DEV sim --no-trace --trace x"}) {
+    for (const char* line :
+         {"$DEV", "$DEV nonsense", "$DEV sim --nonsense", "$DEV sim --limit 0", "$DEV sim --limit many",
+          "$DEV sim --clock moon", "$DEV sim --ram 1", "$DEV run --engine vax", "$DEV trace", "$DEV trace show a b",
+          "$DEV sim --no-trace --trace x"}) {
         const Result result = shell(line);
         EXPECT_EQ(result.status, 2) << line;
         EXPECT_EQ(result.out, "") << line;
