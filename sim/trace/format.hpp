@@ -22,9 +22,9 @@ inline constexpr std::size_t file_header_bytes = 16, chunk_header_bytes = 64, tr
 inline constexpr std::size_t chunk_target_bytes = 1 << 20;  // raw; a chunk ends with the event that reaches it
 inline constexpr std::size_t max_raw_bytes = 64 << 20;
 inline constexpr std::size_t max_image_bytes = 256 << 20;
-inline constexpr std::size_t image_part_bytes = 4 << 20;
-inline constexpr std::size_t max_plain_accesses = 192;  // of one Block; more are written as runs
-inline constexpr std::size_t max_accesses = 1 << 20;    // of one Block; the rest is dropped
+inline constexpr std::size_t image_part_bytes = 256 << 10;  // small: all that a damaged place can hide
+inline constexpr std::size_t max_plain_accesses = 192;      // of one Block; more are written as runs
+inline constexpr std::size_t max_accesses = 1 << 20;        // of one Block; the rest is dropped
 
 enum class ChunkType : std::uint8_t { info = 1, image = 2, code = 3, events = 4, end = 5 };
 std::string_view name(ChunkType);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <sim/image/image.hpp>
@@ -73,6 +74,7 @@ class Reader final : public TraceReader {
         info_.format = version;
         info_.complete = damage_.empty();
         if (!info_.complete) count_what_is_there();
+        if (!image_damage_.empty()) damage_ = image_damage_ + (damage_.empty() ? "" : "; " + damage_);
     }
 
     const TraceInfo& info() const override { return info_; }
@@ -80,6 +82,9 @@ class Reader final : public TraceReader {
     std::uint64_t file_bytes() const override { return file_.size(); }
 
     const Image& image() const override {
+        if (!image_damage_.empty())
+            throw TraceError(path_.string() + ": the image cannot be used: " + image_damage_ +
+                             "; what ran can be read without it; record the trace again for names and source lines");
         if (!image_) {
             std::vector<std::uint8_t> bytes;
             for (std::size_t i = 0; i < places_.size(); ++i) {
@@ -89,7 +94,8 @@ class Reader final : public TraceReader {
                     throw error(i, "the image is larger than a trace may hold");
                 bytes.insert(bytes.end(), part.begin(), part.end());
             }
-            if (bytes.empty()) throw TraceError(path_.string() + ": the image is missing from the trace: " + damage_);
+            if (bytes.empty() || places_.back().header.type <= ChunkType::image)
+                throw TraceError(path_.string() + ": the image is missing from the trace: " + damage_);
             image_ = Image::parse(std::move(bytes), info_.image_name);
         }
         return *image_;
@@ -140,7 +146,8 @@ class Reader final : public TraceReader {
                              "; record the trace again or use the exo-dev that wrote it");
     }
 
-    // Chunks up to the first that is damaged, into places_ and damage_.
+    // Chunks up to the first that is damaged, into places_ and damage_. A damaged part of the image is passed over:
+    // events do not need it.
     void scan() {
         std::vector<std::uint8_t> body;
         std::uint64_t offset = file_header_bytes;
@@ -151,21 +158,61 @@ class Reader final : public TraceReader {
             ChunkHeader header;
             if (left < sizeof head || !file_.read(offset, head))
                 return cut(number, offset, "the file ends in its header");
-            if (!ChunkHeader::read(head, header)) return cut(number, offset, "its header is damaged");
+            if (!ChunkHeader::read(head, header)) {
+                const std::uint64_t next = after_lost_image_part(offset);
+                if (!next) return cut(number, offset, "its header is damaged");
+                lose_image_part(ChunkHeader{.type = ChunkType::image}, offset, "its header is damaged");
+                offset = next;
+                continue;
+            }
             std::string_view type = name(header.type);
             if (header.raw_bytes > max_raw_bytes || header.stored_bytes > ZSTD_compressBound(max_raw_bytes))
                 return cut(number, offset, "larger than a chunk may be", type);
             if (header.stored_bytes > left - sizeof head) return cut(number, offset, "the file ends in it", type);
             body.resize(header.stored_bytes);
             if (!file_.read(offset + sizeof head, body)) return cut(number, offset, "cannot be read", type);
-            if (crc32c(body) != header.payload_crc) return cut(number, offset, "its checksum is wrong", type);
-            places_.push_back({header, offset});
+            if (crc32c(body) == header.payload_crc) places_.push_back({header, offset});
+            else if (header.type == ChunkType::image) lose_image_part(header, offset, "its checksum is wrong");
+            else return cut(number, offset, "its checksum is wrong", type);
             offset += sizeof head + header.stored_bytes;
             if (header.type == ChunkType::end) return;
         }
     }
     void cut(std::size_t number, std::uint64_t offset, const std::string& what, std::string_view type = {}) {
         damage_ = where(number, offset, type) + what;
+    }
+
+    void lose_image_part(const ChunkHeader& header, std::uint64_t offset, const std::string& what) {
+        if (image_damage_.empty()) image_damage_ = where(places_.size(), offset, name(ChunkType::image)) + what;
+        places_.push_back({header, offset});
+    }
+
+    // Where the file goes on after a chunk whose header cannot be read, or 0 unless what was lost can only have been
+    // one part of the image: the next part follows, or the very first code.
+    std::uint64_t after_lost_image_part(std::uint64_t lost) const {
+        if (places_.empty() || places_.back().header.type > ChunkType::image) return 0;
+        const std::uint64_t from = lost + chunk_header_bytes;
+        std::vector<std::uint8_t> near(
+            std::min<std::uint64_t>(file_.size() - from, ZSTD_compressBound(image_part_bytes) + chunk_header_bytes));
+        if (!file_.read(from, near)) return 0;
+        for (std::size_t at = 0; at + chunk_header_bytes <= near.size(); ++at) {
+            ChunkHeader header;
+            if (get_u32(&near[at]) != chunk_magic ||
+                !ChunkHeader::read(std::span(near).subspan(at).first<chunk_header_bytes>(), header))
+                continue;
+            return header.type == ChunkType::image || begins_code({header, from + at}) ? from + at : 0;
+        }
+        return 0;
+    }
+    bool begins_code(const Place& place) const {
+        if (place.header.type != ChunkType::code || place.header.raw_bytes > max_raw_bytes ||
+            place.header.stored_bytes > file_.size() - place.offset - chunk_header_bytes)
+            return false;
+        std::vector<std::uint8_t> raw;
+        if (!decompress(place, raw).empty()) return false;
+        CodeBlock code;
+        Cursor in(raw);
+        return get_code(in, code) && code.id == 0;
     }
 
     // The end chunk's index must be what was found, and the trailer must close the file.
@@ -212,14 +259,19 @@ class Reader final : public TraceReader {
 
     // The chunk's decompressed bytes. Throws TraceError.
     std::vector<std::uint8_t> payload(std::size_t i) const {
-        const ChunkHeader& header = places_[i].header;
-        std::vector<std::uint8_t> stored(header.stored_bytes);
-        if (!file_.read(places_[i].offset + chunk_header_bytes, stored)) throw error(i, "cannot be read any more");
-        if (crc32c(stored) != header.payload_crc) throw error(i, "changed while it was read");
-        std::vector<std::uint8_t> raw(header.raw_bytes);
-        std::size_t size = ZSTD_decompress(raw.data(), raw.size(), stored.data(), stored.size());
-        if (ZSTD_isError(size) || size != raw.size()) throw error(i, "cannot be decompressed");
+        std::vector<std::uint8_t> raw;
+        if (const std::string bad = decompress(places_[i], raw); !bad.empty()) throw error(i, bad);
         return raw;
+    }
+    // Empty, or what is wrong.
+    std::string decompress(const Place& place, std::vector<std::uint8_t>& raw) const {
+        std::vector<std::uint8_t> stored(place.header.stored_bytes);
+        if (!file_.read(place.offset + chunk_header_bytes, stored)) return "cannot be read any more";
+        if (crc32c(stored) != place.header.payload_crc) return "changed while it was read";
+        raw.resize(place.header.raw_bytes);
+        std::size_t size = ZSTD_decompress(raw.data(), raw.size(), stored.data(), stored.size());
+        if (ZSTD_isError(size) || size != raw.size()) return "cannot be decompressed";
+        return {};
     }
 
     std::optional<std::string> read_code(std::size_t i, Dictionary& dictionary, const TraceVisitor& visitor,
@@ -239,7 +291,7 @@ class Reader final : public TraceReader {
     std::filesystem::path path_;
     File file_;
     std::vector<Place> places_;
-    std::string damage_;
+    std::string damage_, image_damage_;  // once open, damage_ tells both
     TraceInfo info_;
     mutable std::unique_ptr<Image> image_;
 };

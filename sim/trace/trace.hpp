@@ -30,7 +30,9 @@ struct TraceInfo {
     bool jitter = false;
     std::vector<std::uint64_t> irq_at;
     // known at the end:
-    bool complete = false;  // false: the file ends early; what is below covers the part that could be read
+    // false: the file ends early, and what is below covers the part that could be read. A damaged image alone leaves it
+    // true: all that ran is there.
+    bool complete = false;
     std::string stop;
     std::uint64_t instructions = 0, cycles = 0, placeholder_cycles = 0;
 };
@@ -84,10 +86,13 @@ class TraceReader {
     virtual const TraceInfo& info() const = 0;
     // What is damaged or missing and where (chunk number, type, byte offset); empty if the file is whole.
     virtual const std::string& damage() const = 0;
-    virtual const Image& image() const = 0;  // parsed at the first call; throws TraceError if damaged, ImageError
+    // Parsed at the first call. Throws TraceError, naming the chunk, if a part of it is damaged or missing (info() and
+    // walk() do not need it and go on without), ImageError.
+    virtual const Image& image() const = 0;
     virtual std::uint64_t file_bytes() const = 0;
     // Visits everything from instruction index `from` on, decoding only from the chunk that holds it. Empty if all
-    // went well or the visitor ended it; else what is damaged and where, after everything before it was visited.
+    // went well or the visitor ended it; else what is damaged and where, after everything that could be read was
+    // visited: all there is if the image alone is damaged.
     virtual std::optional<std::string> walk(InstructionIndex from, const TraceVisitor&) = 0;
 };
 

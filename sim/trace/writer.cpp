@@ -56,7 +56,7 @@ class Writer final : public TraceWriter {
         stream_.drain();
         std::string failure = stream_.failure();
         if (failure.empty()) failure = write_end(at_end);
-        bool usable = std::ranges::any_of(stream_.places(), [](auto& p) { return p.type == ChunkType::image; });
+        bool usable = stream_.instructions_written() > 0;
         if (failure.empty() || usable) stream_.file().publish();
         if (failure.empty()) return stream_.file().size();
         std::string kept = usable ? "the first " + std::to_string(stream_.instructions_written()) +

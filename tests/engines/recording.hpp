@@ -164,8 +164,9 @@ class Recorder final : public sim::EventSink {
 };
 
 inline Record record(const std::filesystem::path& path, std::uint32_t seed, std::uint64_t instructions,
-                     bool keep = false) {
+                     bool keep = false, std::vector<std::uint8_t> image_file = {1, 2, 3}) {
     synthetic::FakeImage image;
+    image.file = std::move(image_file);
     auto writer = sim::make_trace_writer(path, start_info(), image);
     Record all;
     all.keep = keep;
