@@ -10,11 +10,11 @@
 namespace exo::abi {
 
 enum class Syscall : std::uint64_t {
-    identity = 0,     // () -> process id
-    console_write,    // (const char* text, bytes) -> bytes written; at most console_write_limit a call
-    yield,            // () -> 0; lets another runnable thread of this or a higher priority run
-    exit,             // (status) -> never returns; the process ends with its last thread
-    spawn,            // (const char* name, name_bytes, const Handle* grants, count, argument) -> process handle
+    identity = 0,   // () -> process id
+    console_write,  // (const char* text, bytes) -> bytes written; at most console_write_limit a call
+    yield,          // () -> 0; lets another runnable thread of this or a higher priority run
+    exit,           // (status) -> never returns; the process ends with its last thread
+    spawn,  // (const char* name, name_bytes, const Handle* grants, count, argument) -> process handle; shares the quota
     ring_create,      // (slots: power of two, 1..ring_slots_limit) -> ring handle with both ends
     ring_map,         // (ring, RingEnd, RingMapping* out) -> 0; maps this end's pages into the caller
     endpoint_create,  // () -> endpoint handle
@@ -45,7 +45,7 @@ enum class Error : std::int64_t {
 // Why a wait ended.
 enum class WaitReason : std::uint64_t { woken = 0, timeout = 1, interrupted = 2, dead = 3 };
 
-using Handle = std::uint32_t;  // index in the low 16 bits, generation in the high 16
+using Handle = std::uint32_t;  // index in the low 16 bits, generation in the high 16; zero-extended in a register
 inline constexpr Handle no_handle = 0xffff'ffff;
 
 enum Rights : std::uint32_t {

@@ -25,19 +25,27 @@ Result<Ref<Process>> Process::spawn(std::string_view program, std::span<const Gr
     return process;
 }
 
-Result<Ref<Process>> Process::create(std::string_view program, std::span<const Grant> grants, std::uint64_t argument) {
+Result<Ref<Process>> Process::create(std::string_view program, std::span<const Grant> grants, std::uint64_t argument,
+                                     Quota* family) {
     if (program.empty() || program.size() > abi::program_name_limit) return Error::not_found;
     Ref<Process> process = Ref<Process>::adopt(*EXO_TRY(process_cache.make(next_process_id++)));
-    EXO_TRY(process->prepare(program, grants, argument));
+    process->argument_ = argument;
+    EXO_TRY(process->prepare(program, grants, family));
     return process;
 }
 
-Result<> Process::prepare(std::string_view program, std::span<const Grant> grants, std::uint64_t argument) {
+Result<> Process::take_quota(Quota* family) {
+    Ref<Quota> quota = family != nullptr ? Ref<Quota>(*family) : EXO_TRY(Quota::make(quota_pages));
+    EXO_TRY(quota->charge(kernel_pages));
+    quota_ = std::move(quota);
+    return {};
+}
+
+Result<> Process::prepare(std::string_view program, std::span<const Grant> grants, Quota* family) {
     name_bytes_ = static_cast<std::uint8_t>(program.size());
     __builtin_memcpy(name_, program.data(), program.size());
-    argument_ = argument;
     syscalls_ = native_syscalls();
-    quota_ = EXO_TRY(Quota::make(quota_pages));
+    EXO_TRY(take_quota(family));
     space_ = EXO_TRY(AddressSpace::create());
     EXO_TRY(handles_.init());
     EXO_TRY(load(program));
@@ -75,6 +83,7 @@ void Process::first_entry(void* self) {
 Process::~Process() {
     handles_.close_all();
     release_space();
+    if (quota_) quota_->release(kernel_pages);
 }
 
 void Process::release_space() {

@@ -20,14 +20,20 @@ struct Grant {
 class Process : public Object {
   public:
     static constexpr ObjectType object_type = ObjectType::process;
-    static constexpr std::uint64_t quota_pages = 4096;  // 16 MiB of memory objects
+    // What a process that the kernel starts may hold with all its descendants: they share one quota, so that nobody
+    // gets more by starting children. 16 MiB.
+    static constexpr std::uint64_t quota_pages = 4096;
+    // Charged for what a process costs the kernel: its stack, its handle table, about a dozen page tables.
+    static constexpr std::uint64_t kernel_pages = 16;
 
     // Loads a program of the archive (the host: a linked-in one) and makes its thread runnable. The grants become the
     // child's handles 0, 1, ... May allocate. not_found, no_memory, bad_argument (a damaged program file).
     static Result<Ref<Process>> spawn(std::string_view program, std::span<const Grant>, std::uint64_t argument);
     // The two halves of spawn: everything but the thread, which start() adds (no_memory). For those who must have a
     // place for the process before it runs. One that is never started goes with its last reference.
-    static Result<Ref<Process>> create(std::string_view program, std::span<const Grant>, std::uint64_t argument);
+    // `family`: the parent's quota, or null for one of its own.
+    static Result<Ref<Process>> create(std::string_view program, std::span<const Grant>, std::uint64_t argument,
+                                       Quota* family = nullptr);
     Result<> start();
     static void destroy(Process&);
     explicit Process(std::uint32_t id) : Object(object_type), id_(id) {}
@@ -54,7 +60,8 @@ class Process : public Object {
     [[noreturn]] static void exit_current(std::int64_t status, bool killed);
 
   private:
-    Result<> prepare(std::string_view program, std::span<const Grant>, std::uint64_t argument);
+    Result<> prepare(std::string_view program, std::span<const Grant>, Quota* family);
+    Result<> take_quota(Quota* family);
     Result<> load(std::string_view program);
     static void first_entry(void* self);
 

@@ -19,6 +19,13 @@ using Answer = Result<std::uint64_t>;
 
 constinit std::uint64_t unknown_calls = 0;
 
+// A handle is 32 bits; anything above makes it another number, not another way to write the same handle.
+Result<Handle> handle_argument(const UserFrame& frame) {
+    const std::uint64_t value = frame.argument(0);
+    if (value >> 32 != 0) return Error::bad_handle;
+    return static_cast<Handle>(value);
+}
+
 Answer sys_identity(Process& self, UserFrame&) { return std::uint64_t{self.id()}; }
 
 Answer sys_console_write(Process&, UserFrame& frame) {
@@ -60,7 +67,7 @@ Answer sys_spawn(Process& self, UserFrame& frame) {
         grants[i] = Grant{objects[i].get(), rights};
     }
     Ref<Process> child =
-        EXO_TRY(Process::create({name, name_bytes}, std::span(grants, grant_count), frame.argument(4)));
+        EXO_TRY(Process::create({name, name_bytes}, std::span(grants, grant_count), frame.argument(4), &self.quota()));
     // The handle first: a child that runs although its parent was told 'no memory' would be nobody's.
     const Handle handle = EXO_TRY(self.handles().insert(*child, abi::right_wait | abi::right_duplicate));
     if (const Result<> started = child->start(); !started.ok()) {
@@ -80,7 +87,8 @@ Answer sys_ring_map(Process& self, UserFrame& frame) {
     const auto end = static_cast<abi::RingEnd>(frame.argument(1));
     if (end != abi::RingEnd::producer && end != abi::RingEnd::consumer) return Error::bad_argument;
     const std::uint32_t right = end == abi::RingEnd::producer ? abi::right_produce : abi::right_consume;
-    Ref<Ring> ring = EXO_TRY(self.handles().get<Ring>(static_cast<Handle>(frame.argument(0)), right));
+    const Handle handle = EXO_TRY(handle_argument(frame));
+    Ref<Ring> ring = EXO_TRY(self.handles().get<Ring>(handle, right));
     const UserPtr<abi::RingMapping> out(frame.argument(2));
     EXO_TRY(out.write({}));  // a bad pointer is answered before anything is mapped
     const abi::RingMapping mapping = EXO_TRY(ring->map(self.space(), end));
@@ -102,8 +110,8 @@ void give_message(UserFrame& frame) {
 }
 
 Answer sys_call(Process& self, UserFrame& frame) {
-    Ref<Endpoint> endpoint =
-        EXO_TRY(self.handles().get<Endpoint>(static_cast<Handle>(frame.argument(0)), abi::right_call));
+    const Handle handle = EXO_TRY(handle_argument(frame));
+    Ref<Endpoint> endpoint = EXO_TRY(self.handles().get<Endpoint>(handle, abi::right_call));
     take_message(frame);
     EXO_TRY(endpoint->call(frame.argument(5)));
     give_message(frame);
@@ -111,8 +119,8 @@ Answer sys_call(Process& self, UserFrame& frame) {
 }
 
 Answer sys_reply_and_wait(Process& self, UserFrame& frame) {
-    Ref<Endpoint> endpoint =
-        EXO_TRY(self.handles().get<Endpoint>(static_cast<Handle>(frame.argument(0)), abi::right_serve));
+    const Handle handle = EXO_TRY(handle_argument(frame));
+    Ref<Endpoint> endpoint = EXO_TRY(self.handles().get<Endpoint>(handle, abi::right_serve));
     take_message(frame);
     const std::uint64_t badge = EXO_TRY(endpoint->reply_and_wait(frame.argument(5)));
     give_message(frame);
@@ -133,7 +141,7 @@ Result<abi::RingEnd> end_of(std::uint32_t rights) {
 }
 
 Answer sys_wait(Process& self, UserFrame& frame) {
-    const auto handle = static_cast<Handle>(frame.argument(0));
+    const auto handle = EXO_TRY(handle_argument(frame));
     const std::uint64_t deadline_ns = frame.argument(1);
     if (handle == abi::no_handle) {
         WaitQueue nobody_wakes;
@@ -157,7 +165,8 @@ Answer sys_wait(Process& self, UserFrame& frame) {
 
 Answer sys_wake(Process& self, UserFrame& frame) {
     std::uint32_t rights = 0;
-    Ref<Object> object = EXO_TRY(self.handles().find_any(static_cast<Handle>(frame.argument(0)), 0, rights));
+    const Handle handle = EXO_TRY(handle_argument(frame));
+    Ref<Object> object = EXO_TRY(self.handles().find_any(handle, 0, rights));
     if (object->type() != ObjectType::ring) return Error::bad_handle;
     const abi::RingEnd own = EXO_TRY(end_of(rights));
     const abi::RingEnd peer = own == abi::RingEnd::producer ? abi::RingEnd::consumer : abi::RingEnd::producer;
@@ -165,20 +174,22 @@ Answer sys_wake(Process& self, UserFrame& frame) {
 }
 
 Answer sys_duplicate(Process& self, UserFrame& frame) {
-    return std::uint64_t{EXO_TRY(self.handles().duplicate(static_cast<Handle>(frame.argument(0)),
-                                                          static_cast<std::uint32_t>(frame.argument(1))))};
+    if (frame.argument(1) >> 32 != 0) return Error::bad_argument;
+    const Handle handle = EXO_TRY(handle_argument(frame));
+    return std::uint64_t{EXO_TRY(self.handles().duplicate(handle, static_cast<std::uint32_t>(frame.argument(1))))};
 }
 
 Answer sys_close(Process& self, UserFrame& frame) {
-    EXO_TRY(self.handles().close(static_cast<Handle>(frame.argument(0))));
+    const Handle handle = EXO_TRY(handle_argument(frame));
+    EXO_TRY(self.handles().close(handle));
     return std::uint64_t{0};
 }
 
 Answer sys_now(Process&, UserFrame&) { return hal::now_ns(); }
 
 Answer sys_process_status(Process& self, UserFrame& frame) {
-    Ref<Process> process =
-        EXO_TRY(self.handles().get<Process>(static_cast<Handle>(frame.argument(0)), abi::right_wait));
+    const Handle handle = EXO_TRY(handle_argument(frame));
+    Ref<Process> process = EXO_TRY(self.handles().get<Process>(handle, abi::right_wait));
     if (!process->ended()) return static_cast<std::uint64_t>(abi::status_running);
     return static_cast<std::uint32_t>(process->exit_status()) |
            (process->killed() ? static_cast<std::uint64_t>(abi::status_killed) : 0);

@@ -55,6 +55,11 @@ void bad_handles() {
     expect(user::duplicate(endpoint, exo::abi::right_produce), Error::no_right);
     expect(user::wake(endpoint), Error::bad_handle);
     expect(user::call(caller, message, 0), Error::timeout);
+    // A handle is 32 bits of its register, rights too: what lies above is no other way to write the same.
+    constexpr std::uint64_t above = std::uint64_t{1} << 32;
+    expect(hal::user_call(user::number(user::Syscall::close), above | endpoint), Error::bad_handle);
+    expect(hal::user_call(user::number(user::Syscall::duplicate), endpoint, above | exo::abi::right_call),
+           Error::bad_argument);
     user::close(endpoint);
     expect(user::call(endpoint, message), Error::bad_handle);  // stale
     expect(user::call(caller, message), Error::peer_dead);     // nobody can serve any more

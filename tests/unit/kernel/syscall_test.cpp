@@ -3,6 +3,7 @@
 // command line asks for.
 #include <core/scenario.hpp>
 #include <cstring>
+#include <hal/timer.hpp>
 #include <ipc/endpoint.hpp>
 #include <random>
 #include <syscall/table.hpp>
@@ -212,6 +213,41 @@ TEST_F(SyscallTest, ASpawnCallThatFailsLeavesNoHandle) {
             EXPECT_EQ(test::settled_frames(), before) << nth;
         }
         EXPECT_EQ(status, 0);
+    });
+}
+
+// Starts children that sleep, until it is refused; the exit status says how many there were.
+void sleeper(std::uint64_t until_ns) { user::wait(abi::no_handle, until_ns); }
+void bomb(std::uint64_t until_ns) {
+    std::int64_t started = 0;
+    while (user::spawn("sleeper", nullptr, 0, until_ns) >= 0) ++started;
+    user::exit(started);
+}
+
+TEST_F(SyscallTest, AFamilyOfProcessesSharesOneQuota) {
+    in_kernel([] {
+        static constexpr hal::LinkedProgram programs[] = {{"bomb", bomb}, {"sleeper", sleeper}, {"child", child}};
+        test::use_programs(programs);
+        const FrameStats before = test::settled_frames();
+        {
+            Ref<Process> family = *Process::spawn("bomb", {}, hal::now_ns() + 200'000'000);
+            wait_for_end(*family);
+            EXPECT_GE(family->exit_status(), 50);
+            constexpr std::int64_t pages_each = Process::kernel_pages + 4;  // and its stack
+            EXPECT_LE(family->exit_status() * pages_each, static_cast<std::int64_t>(Process::quota_pages));
+            // While the children hold all that the family may have, another can still be started.
+            children_run = 0;
+            Ref<Process> other = *Process::spawn("child", {}, 0);
+            wait_for_end(*other);
+            EXPECT_EQ(children_run, 1u);
+        }
+        {
+            hal::IrqGuard masked;  // until the sleepers are through
+            WaitQueue nobody;
+            wait_on(nobody, hal::now_ns() + 400'000'000);
+        }
+        let_everyone_run();
+        EXPECT_EQ(test::settled_frames(), before);
     });
 }
 
