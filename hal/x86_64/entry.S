@@ -81,6 +81,7 @@
 // One stub a vector, HAL_STUB_BYTES apart: pushes an error code if the CPU did not, then the vector.
         .balign HAL_STUB_BYTES
         .globl trap_stubs
+        .type trap_stubs, @function
 trap_stubs:
         .set number, 0
         .rept 256
@@ -100,6 +101,7 @@ trap_stubs:
         .endif
         .set number, number + 1
         .endr
+        .size trap_stubs, . - trap_stubs
         .balign HAL_STUB_BYTES
 
 // An exception on the current or the thread's stack.
