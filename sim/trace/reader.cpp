@@ -12,6 +12,7 @@
 #include <sim/image/image.hpp>
 #include <sim/trace/crc32c.hpp>
 #include <sim/trace/event_decoder.hpp>
+#include <sim/trace/trace_file.hpp>
 
 namespace sim {
 namespace {
@@ -30,7 +31,8 @@ std::string where(std::size_t number, std::uint64_t offset, std::string_view typ
 
 class File {
   public:
-    explicit File(const std::filesystem::path& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    explicit File(const std::filesystem::path& path)
+        : fd_(above_standard(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK))) {
         if (fd_ < 0)
             throw TraceError(path.string() + ": cannot be opened: " + std::strerror(errno) + "; check the name");
         struct stat status {};

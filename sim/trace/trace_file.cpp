@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <sim/trace/trace.hpp>
 #include <sim/trace/trace_file.hpp>
 
@@ -31,33 +32,84 @@ int write_all(int fd, std::span<const std::uint8_t> bytes) {
     return 0;
 }
 
+// What the name finally stands for: a symbolic link is written through, also one to a file that is not there yet.
+std::filesystem::path follow_links(std::filesystem::path path) {
+    constexpr int most_links = 40;  // as the kernel's own limit
+    const std::filesystem::path named = path;
+    for (int i = 0; i < most_links; ++i) {
+        std::error_code error;
+        const std::filesystem::path to = std::filesystem::read_symlink(path, error);
+        if (error) return path;
+        path = path.parent_path() / to;  // an absolute one replaces all of it
+    }
+    fail(named, "is a symbolic link", ELOOP, choose_another);
+}
+
+// Replacing a file asks only its folder: whoever made the file itself read-only is heard here, root included.
+// The mode of the old file, which the new one gets, or nothing if there is none.
+std::optional<mode_t> mode_to_keep(const std::filesystem::path& target) {
+    struct stat status {};
+    if (::stat(target.c_str(), &status) != 0) {
+        if (errno == ENOENT) return std::nullopt;
+        fail(target, "cannot be written", errno, choose_another);
+    }
+    if (!S_ISREG(status.st_mode)) fail(target, "exists and is not a regular file", 0, choose_another);
+    if (!(status.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)))
+        fail(target, "exists and is read-only", 0, "make it writable, or choose another file with --trace");
+    if (::faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0)
+        fail(target, "exists and cannot be written", errno, choose_another);
+    return status.st_mode & 0777;
+}
+
 }  // namespace
 
-TraceFile::TraceFile(std::filesystem::path target) : target_(std::move(target)) {
+int above_standard(int fd) {
+    if (fd < 0 || fd > STDERR_FILENO) return fd;
+    const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    const int error = errno;
+    ::close(fd);
+    errno = error;
+    return moved;
+}
+
+TraceFile::TraceFile(std::filesystem::path target) : target_(follow_links(std::move(target))) {
     if (target_.filename().empty()) fail(target_, "not a file name", 0, choose_another);
-    std::filesystem::path folder = target_.has_parent_path() ? target_.parent_path() : std::filesystem::path(".");
-    struct stat status {};
-    // Publishing replaces what has the name: never a device, a pipe or a folder.
-    if (::stat(target_.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
-        fail(target_, "exists and is not a regular file", 0, choose_another);
-    fd_ = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+    folder_ = target_.has_parent_path() ? target_.parent_path() : std::filesystem::path(".");
+    const std::optional<mode_t> mode = mode_to_keep(target_);
+    open_without_name();
+    if (mode) ::fchmod(fd_, *mode);  // fails only where there are no modes
+}
+
+void TraceFile::open_without_name() {
+    fd_ = above_standard(::open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
     if (fd_ >= 0) return;
     if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT)
         fail(target_, "cannot write in its folder", errno, choose_another);
-    part_ = target_;
-    part_ += ".part";
-    fd_ = ::open(part_.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
-    if (fd_ < 0) fail(target_, "cannot write in its folder", errno, choose_another);
-    if (::flock(fd_, LOCK_EX | LOCK_NB) != 0 || ::ftruncate(fd_, 0) != 0) {
-        int error = errno;
-        ::close(fd_);
-        fail(part_, "another run is writing it", error, choose_another);
-    }
+    if (const int error = take_name_beside([this](const std::filesystem::path& name) {
+            fd_ = above_standard(::open(name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666));
+            return fd_ < 0 ? errno : 0;
+        }))
+        fail(target_, "cannot write in its folder", error, choose_another);
 }
 
 TraceFile::~TraceFile() {
     if (!part_.empty()) ::unlink(part_.c_str());
     if (fd_ >= 0) ::close(fd_);
+}
+
+// A name in the target's folder that nothing had, given to the file by `create` (0 or errno), into part_. Only such a
+// name is ever removed. 0 or errno.
+int TraceFile::take_name_beside(const std::function<int(const std::filesystem::path&)>& create) {
+    static std::atomic<unsigned> counter;
+    for (int tries = 0; tries < 1000; ++tries) {
+        // Not made of the target's name, which may be as long as names can be.
+        const std::filesystem::path name =
+            folder_ / (".exo-trace." + std::to_string(::getpid()) + "." + std::to_string(counter++));
+        const int error = create(name);
+        if (!error) part_ = name;
+        if (error != EEXIST) return error;
+    }
+    return EEXIST;
 }
 
 int TraceFile::append(std::span<const std::uint8_t> head, std::span<const std::uint8_t> body) {
@@ -84,12 +136,9 @@ void TraceFile::publish() {
         int error = link_unnamed(target_);
         if (!error) return;
         // A link does not replace: take a name beside it and rename that over the old file.
-        std::filesystem::path beside = target_;
-        beside += ".part";
-        ::unlink(beside.c_str());
-        if (error == EEXIST) error = link_unnamed(beside);
+        if (error == EEXIST)
+            error = take_name_beside([this](const std::filesystem::path& name) { return link_unnamed(name); });
         if (error) fail(target_, "cannot be given its name", error, choose_another);
-        part_ = beside;
     }
     if (::rename(part_.c_str(), target_.c_str()) != 0) fail(target_, "cannot be given its name", errno, choose_another);
     part_.clear();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What is written is what is read, byte for byte the same twice, and nothing appears under the final name too early.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
@@ -95,6 +97,89 @@ TEST(Trace, RefusesPlacesItCannotWrite) {
     for (fs::path bad : {folder / "missing/t.trace", fs::path("/dev/null"), folder.path(), fs::path("/proc/t.trace")})
         EXPECT_THROW(make_trace_writer(bad, start_info(), image), TraceError) << bad;
     EXPECT_EQ(folder.files(), 0u);
+}
+
+std::string refusal(const fs::path& path) {
+    synthetic::FakeImage image;
+    try {
+        make_trace_writer(path, start_info(), image);
+    } catch (const TraceError& e) {
+        return e.what();
+    }
+    return "";
+}
+
+TEST(Trace, LeavesFilesBesideItAlone) {
+    Folder folder;
+    std::ofstream(folder / "t.trace") << "old";
+    std::ofstream(folder / "t.trace.part") << "mine";
+    record(folder / "t.trace", 1, 1000);
+    EXPECT_EQ(bytes_of(folder / "t.trace.part"), "mine");
+    EXPECT_TRUE(TraceReader::open(folder / "t.trace")->info().complete);
+    EXPECT_EQ(folder.files(), 2u);
+}
+
+TEST(Trace, AReadOnlyFileIsRefusedBeforeTheRun) {
+    Folder folder;
+    std::ofstream(folder / "t.trace") << "old";
+    fs::permissions(folder / "t.trace", fs::perms(0444));
+    EXPECT_NE(refusal(folder / "t.trace").find("t.trace: exists and is read-only"), std::string::npos);
+    EXPECT_EQ(bytes_of(folder / "t.trace"), "old");
+}
+
+TEST(Trace, AReplacedFileKeepsItsMode) {
+    Folder folder;
+    std::ofstream(folder / "t.trace") << "old";
+    fs::permissions(folder / "t.trace", fs::perms(0600));
+    record(folder / "t.trace", 1, 1000);
+    EXPECT_EQ(fs::status(folder / "t.trace").permissions(), fs::perms(0600));
+}
+
+TEST(Trace, ASymbolicLinkIsWrittenThrough) {
+    Folder folder;
+    fs::create_directory(folder / "there");
+    for (const char* old : {"old", ""}) {  // the second time the target is not there yet
+        if (*old) std::ofstream(folder / "there/real.trace") << old;
+        else fs::remove(folder / "there/real.trace");
+        fs::remove(folder / "link.trace");
+        fs::create_symlink("there/real.trace", folder / "link.trace");
+        record(folder / "link.trace", 1, 1000);
+        EXPECT_TRUE(fs::is_symlink(folder / "link.trace"));
+        EXPECT_TRUE(fs::is_regular_file(fs::symlink_status(folder / "there/real.trace")));
+        EXPECT_TRUE(TraceReader::open(folder / "there/real.trace")->info().complete);
+    }
+    fs::create_symlink("loop.trace", folder / "loop.trace");
+    EXPECT_NE(refusal(folder / "loop.trace"), "");
+}
+
+TEST(Trace, ANameThatIsTooLongIsRefusedBeforeTheRun) {
+    Folder folder;
+    EXPECT_NE(refusal(folder.path() / std::string(300, 'x')).find("File name too long"), std::string::npos);
+    EXPECT_NE(refusal(folder.path() / (std::string(5000, 'x') + "/t.trace")), "");
+    const fs::path longest = folder.path() / std::string(255, 'x');
+    record(longest, 1, 1000);
+    record(longest, 1, 1000);  // also where there is one already
+    EXPECT_TRUE(TraceReader::open(longest)->info().complete);
+}
+
+// Run with standard streams closed, the trace's file must not become one of them.
+TEST(Trace, NeverTakesAStandardDescriptor) {
+    Folder folder;
+    for (int standard : {0, 1, 2}) {
+        const int kept = fcntl(standard, F_DUPFD_CLOEXEC, 10);
+        ASSERT_GE(kept, 0);
+        close(standard);
+        synthetic::FakeImage image;
+        auto writer = make_trace_writer(folder / "t.trace", start_info(), image);
+        const bool free = fcntl(standard, F_GETFD) < 0;
+        writer->finish(start_info());
+        auto reader = TraceReader::open(folder / "t.trace");
+        const bool free_for_reader = fcntl(standard, F_GETFD) < 0;
+        dup2(kept, standard);
+        close(kept);
+        EXPECT_TRUE(free) << standard;
+        EXPECT_TRUE(free_for_reader) << standard;
+    }
 }
 
 TEST(Trace, FullDiskKeepsWhatFits) {
