@@ -167,6 +167,26 @@ void CodeCache::decode_across_pages(CachedBlock& block) {
     block.code.instructions.push_back(*instruction);
 }
 
+std::uint64_t CodeCache::line_end(std::uint64_t address) const {
+    const std::uint64_t physical = space_.translate(address), in_page = page_bytes - address % page_bytes;
+    if (!memory_.contains(physical, in_page)) return address;
+    std::uint64_t offset = 0;
+    while (offset < in_page) {
+        const std::span<const std::uint8_t> bytes(memory_.data() + physical + offset,
+                                                  std::min<std::uint64_t>(in_page - offset, longest_instruction));
+        const auto instruction = decoder_->decode(bytes, address + offset);
+        if (!instruction || instruction->length > bytes.size()) break;
+        offset += instruction->length;
+    }
+    return address + offset;
+}
+
+std::string CodeCache::text(const CachedBlock& block, const Instruction& instruction) const {
+    const std::span<const std::uint8_t> bytes(block.code.bytes);
+    return decoder_->text(bytes.subspan(instruction.address - block.code.address, instruction.length),
+                          instruction.address);
+}
+
 void CodeCache::remember(CachedBlock* block, unsigned index) {
     const std::uint64_t address = block->steps[index].instruction->address;
     cut_[address % cut_.size()] = {block, index};

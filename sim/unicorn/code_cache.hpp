@@ -14,6 +14,7 @@
 #include <sim/events.hpp>
 #include <sim/image/decoder.hpp>
 #include <sim/unicorn/address_space.hpp>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -65,6 +66,12 @@ class CodeCache {
             return {block, 0};
         return find_slowly(address, physical, fetched_bytes);
     }
+
+    // Where the last instruction ends that lies wholly in this address's page, going straight on. `address` itself:
+    // none.
+    std::uint64_t line_end(std::uint64_t address) const;
+    // The instruction in words: "mov eax, 5".
+    std::string text(const CachedBlock&, const Instruction&) const;
 
     // An exception or interrupt cut the block short before this instruction: control will probably come back to it.
     void remember(CachedBlock*, unsigned index);

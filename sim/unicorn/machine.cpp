@@ -62,6 +62,8 @@ RunResult Machine::run() {
             code_.unmark_all();
         } else if (!error && announced_ && current_->instruction->special == Special::hlt) {
             halt();
+        } else if (!error && edge_ == state_->rip) {
+            forget_edge();
         } else {
             stop_on_error(error);
         }
@@ -122,8 +124,12 @@ void Machine::stop(StopReason reason, std::string detail) {
 void Machine::stop_outside(std::uint64_t physical, const char* doing, std::uint64_t at) {
     state_->rip = at;
     const std::string place = physical == unmapped ? "an address" : text("physical address %#llx", Ull(physical));
-    stop(StopReason::outside_ram,
-         text("%s at %s, where there is neither RAM nor a device, at %s", doing, place.c_str(), where(at).c_str()));
+    if ((physical & -page_bytes) == regs::lapic::default_base)
+        stop(StopReason::outside_ram, text("%s from the local APIC at %s, which is not executable, at %s", doing,
+                                           place.c_str(), where(at).c_str()));
+    else
+        stop(StopReason::outside_ram,
+             text("%s at %s, where there is neither RAM nor a device, at %s", doing, place.c_str(), where(at).c_str()));
 }
 
 // The first address that the announced instruction touches outside RAM and devices, as far as its operands tell.
@@ -131,8 +137,10 @@ std::uint64_t Machine::operand_outside() {
     if (!announced_) return unmapped;
     const Instruction& instruction = *current_->instruction;
     for (unsigned i = 0; i < instruction.operand_count; ++i) {
+        // RAM and devices begin and end with a page: outside is either the first byte or the first of the next page.
         const std::uint64_t first = operand_address(instruction.memory[i]);
-        for (const std::uint64_t address : {first, first + instruction.memory[i].size - 1}) {
+        const std::uint64_t last_page = (first + instruction.memory[i].size - 1) & -page_bytes;
+        for (const std::uint64_t address : {first, std::max(first, last_page)}) {
             const std::uint64_t physical = space_.translate(address);
             if (physical != unmapped && physical >= board_.memory.bytes() &&
                 (physical & -page_bytes) != regs::lapic::default_base)
@@ -153,15 +161,42 @@ void Machine::stop_on_error(uc_err error) {
         case UC_ERR_WRITE_PROT:
             return stop_outside(operand_outside(), "write", at);
         case UC_ERR_FETCH_UNMAPPED:
-        case UC_ERR_FETCH_PROT: {
-            const std::uint64_t target = state_->rip;  // who jumped there has retired
-            settle_announced(at != target, target);
-            return stop_outside(space_.translate(target), "instruction fetch", target);
-        }
+        case UC_ERR_FETCH_PROT:
+            return stop_on_fetch();
         default:
             stop(StopReason::engine_error, text("Unicorn ended the run at %s: %s", where(at).c_str(),
                                                 error ? uc_strerror(error) : "no reason given"));
     }
+}
+
+// The engine translates ahead, across the end of a page: what it could not fetch may come after instructions that can
+// be executed. Then they are, up to there.
+void Machine::stop_on_fetch() {
+    const std::uint64_t target = state_->rip;
+    std::uint64_t physical = space_.translate(target);
+    if (board_.memory.contains(physical, 1)) {
+        if (end_translation_at_edge(target)) return;
+        physical = space_.translate((target & -page_bytes) + page_bytes);
+    }
+    settle_announced(!announced_ || current_->instruction->address != target, target);  // who jumped there has retired
+    stop_outside(physical, "instruction fetch", target);
+}
+
+bool Machine::end_translation_at_edge(std::uint64_t address) {
+    std::uint64_t edge = code_.line_end(address);
+    if (edge == address || edge_ == edge) return false;
+    forget_edge();
+    edge_ = edge;
+    check(uc_ctl_set_exits(uc_.get(), &edge, 1), "set an exit");
+    return true;
+}
+
+void Machine::forget_edge() {
+    if (!edge_) return;
+    edge_.reset();
+    std::uint64_t none = 0;
+    check(uc_ctl_set_exits(uc_.get(), &none, 0), "clear its exits");
+    uc_ctl_flush_tb(uc_.get());  // what ends there
 }
 
 std::uint64_t Machine::now_ticks() {

@@ -187,8 +187,9 @@ bool Machine::before_special(const Step* step) {
                 return false;
             }
             state_->rip = address;
-            stop(StopReason::unsupported,
-                 "an instruction that this engine cannot run faithfully (VEX or EVEX) at " + where(address));
+            stop(StopReason::unsupported, code_.text(*recorder_.block(), instruction) + " at " + where(address) +
+                                              ": an instruction that this CPU does not announce and this engine cannot "
+                                              "run (no AVX, no TSX)");
             return false;
         case Special::invlpg:
             invalidated_page_ = operand_address(instruction.memory[0]);

@@ -38,14 +38,23 @@ INSTANTIATE_TEST_SUITE_P(
         End{"j", outside_ram, "instruction fetch at physical address 0x20000000", ""},
         End{"r", outside_ram, "read at physical address 0x20000000", ""},
         End{"w", outside_ram, "write at physical address 0x20000008", ""},
-        End{"a", outside_ram, "instruction fetch at physical address 0xfee00000", ""},
+        End{"a", outside_ram,
+            "instruction fetch from the local APIC at physical address 0xfee00000, which is not executable", ""},
         End{"S", outside_ram, "delivery of an exception at physical address 0x20000fd8", ""},
         End{"t", triple_fault, "beyond the IDT's limit", ""}, End{"D", triple_fault, "stack cannot be written", ""},
         End{"T", triple_fault, "the IDT is not mapped", ""}, End{"d", power_off, "", " 8:0\n"},
         End{"p", power_off, "", " b:33\n"}, End{"g", power_off, "", " d:33\n"}, End{"c", power_off, "", " d:1\n"},
-        End{"v", unsupported, "VEX", ""}, End{"z", guest_failed, "", " 6:0"}, End{"b", power_off, "", ""},
-        End{"m", instruction_limit, "", ""}),
+        End{"v", unsupported, "vaddps ymm2, ymm1, ymm0", ""}, End{"z", guest_failed, "", " 6:0"},
+        End{"b", power_off, "", ""}, End{"m", instruction_limit, "", ""},
+        End{"e", outside_ram, "write at physical address 0x1000000,", ""},
+        End{"l", outside_ram, "instruction fetch at physical address 0x1000000,", ""},
+        End{"L", outside_ram, "instruction fetch at physical address 0x1000000,", ""},
+        End{"x", unsupported, "xbegin ", ""}),
     [](const auto& it) { return std::string(1, it.param.letter[0]) + (it.param.letter[0] < 'a' ? "_upper" : ""); });
+
+TEST(UnicornEnds, TheLastInstructionOfRamExecutes) {
+    EXPECT_EQ(run_guest("ends", {.command_line = "l"}).result.registers.general[0], 0x44332211u);
+}
 
 TEST(UnicornEnds, ATripleFaultHasItsWholeChain) {
     const Outcome run = run_guest("ends", {.command_line = "D"});

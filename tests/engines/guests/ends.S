@@ -39,6 +39,10 @@ table:
     entry S, stack_outside
     entry g, bad_gate
     entry u, user_spin
+    entry e, write_across_end
+    entry l, last_instruction
+    entry L, instruction_across_end
+    entry x, transaction
     .quad 0
 failure:
     mov $0x11, %al
@@ -107,6 +111,21 @@ bochs:
     rep outsb
     jmp spin
 9:  .ascii "Shutdown"
+.set RAM_END, 0x1000000             # of the 16 MiB that the tests give
+write_across_end:                   # the first four bytes are there
+    mov %rax, RAM_END - 4
+    jmp power_off
+last_instruction:                   # runs, and what follows it is outside
+    movl $0x332211b8, RAM_END - 5   # mov $0x44332211, %eax
+    movb $0x44, RAM_END - 1
+    mov $RAM_END - 5, %ecx
+    jmp *%rcx
+instruction_across_end:
+    movw $0x00b8, RAM_END - 2
+    mov $RAM_END - 2, %ecx
+    jmp *%rcx
+transaction:
+    xbegin power_off
 table_outside:                      # page tables where there is no RAM
     mov $0x20000000, %eax
     mov %rax, %cr3
