@@ -80,6 +80,10 @@ class Machine {
     static const Step* no_step();
     unsigned index_of(const Step* step) const { return unsigned(step - recorder_.block()->steps.data()); }
 
+    // checks.cpp
+    bool control_value_faults(const Instruction&) const;
+    bool beyond_physical(const Instruction&);
+
     // delivery.cpp
     enum class Entry : std::uint8_t { exception, interrupt, software };
     // Delivers, or what comes of trying: a double fault, a triple fault (then the run stops).
@@ -113,7 +117,8 @@ class Machine {
     std::uint64_t read_register(int name) const;
     void write_register(int name, std::uint64_t value);
     std::uint64_t read_msr(std::uint32_t number) const;
-    void wait_for_change() { attention_ = 0; }  // look again at the next instruction
+    void wait_for_change() { due_ = attention_ = 0; }  // look again at the next instruction
+    bool paging() const { return state_->cr[0] >> 31 & 1; }
     bool interruptible() const { return state_->rflags & rflags_if; }
 
     static constexpr std::uint64_t rflags_if = 1u << 9, rflags_tf = 1u << 8, rflags_nt = 1u << 14, rflags_rf = 1u << 16;
@@ -125,7 +130,7 @@ class Machine {
     const Step* next_ = nullptr;     // expected next
     const Step* current_ = nullptr;  // announced; meaningful if `announced_`
     std::uint64_t retired_ = 0;
-    std::uint64_t attention_ = 0;
+    std::uint64_t attention_ = 0;  // no more than `due_`
     std::uint32_t announced_ = 0;  // 1: `current_` was announced and nothing is known of it yet
     bool code_written_ = false;    // a store went to a page that holds code
     CpuState* state_ = nullptr;
@@ -139,6 +144,7 @@ class Machine {
     CodeCache code_;
     Recorder recorder_;
 
+    std::uint64_t due_ = 0;           // retired_ at which something is to be done between instructions
     std::uint64_t skipped_ = 0;       // ticks slept in HLT
     std::uint64_t shadow_until_ = 0;  // interrupts are held off while retired_ is below (STI, MOV SS)
     std::size_t next_irq_at_ = 0;

@@ -4,6 +4,7 @@
 #include <regs/pc.hpp>
 #include <sim/board/text.hpp>
 #include <sim/unicorn/machine.hpp>
+#include <sim/unicorn/opcode_bytes.hpp>
 
 namespace sim::unicorn {
 
@@ -14,25 +15,6 @@ constexpr std::uint8_t undefined_opcode = 6, general_protection = 13;
 constexpr std::uint64_t efer_sce = 1;
 constexpr unsigned io_privilege_shift = 12;
 constexpr std::uint64_t repeat_poll_iterations = 4096;
-
-// The bytes of an instruction after its prefixes, and the REX prefix if it has one.
-struct Opcode {
-    const std::uint8_t* at;
-    std::uint8_t rex = 0;
-    bool operand16 = false;
-};
-Opcode skip_prefixes(const std::uint8_t* at) {
-    Opcode result{at};
-    for (;; ++result.at) {
-        const std::uint8_t byte = *result.at;
-        if (byte == 0x66) result.operand16 = true;
-        else if (byte != 0xf0 && byte != 0xf2 && byte != 0xf3 && byte != 0x2e && byte != 0x36 && byte != 0x3e &&
-                 byte != 0x26 && byte != 0x64 && byte != 0x65 && byte != 0x67)
-            break;
-    }
-    if ((*result.at & 0xf0) == 0x40) result.rex = *result.at++;
-    return result;
-}
 
 // SplitMix64: its state is a counter, so the n-th number depends on the seed and n only.
 std::uint64_t next_random(std::uint64_t& state) {
@@ -64,8 +46,9 @@ const Step* Machine::slow_step(std::uint64_t address, std::uint32_t bytes) {
         recorder_.flush(left_block(address), retired_);
         if (config_.clock == Clock::cycles && board_.apic.deadline_ticks() <= now_ticks()) wait_for_change();
     }
-    if (retired_ >= attention_ && attend(address)) return nullptr;
+    if (retired_ >= due_ && attend(address)) return nullptr;
     const Step* step = sequential ? next_ : enter_block(address, bytes);
+    if (!paging() && beyond_physical(*step->instruction)) return nullptr;
     if (step->match == no_match && !before_special(step)) return nullptr;
     return step;
 }
@@ -124,9 +107,10 @@ void Machine::after_special(const Instruction& instruction) {
             break;
         case Special::mov_to_cr: {
             space_.flush();
+            wait_for_change();  // paging may have begun
             const std::uint64_t offset = instruction.address - recorder_.block()->code.address;
-            const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);  // 0F 22 /r
-            switch ((opcode.at[2] >> 3 & 7) | (opcode.rex & 4) << 1) {
+            const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);
+            switch (opcode.at[1] == 0x22 ? opcode.reg() : 0) {  // else CLTS or LMSW
                 case 0:
                     control(ControlKind::cr0, 0, state_->cr[0]);
                     break;
@@ -194,7 +178,15 @@ bool Machine::before_special(const Step* step) {
         case Special::invlpg:
             invalidated_page_ = operand_address(instruction.memory[0]);
             return true;
+        case Special::mov_to_cr:
+            if (cpu_.cpl() != 0 || !control_value_faults(instruction)) return true;
+            deliver_in_hook({.vector = general_protection}, Entry::exception, address, step);
+            return false;
         case Special::wrmsr:
+            if (cpu_.cpl() == 0 && control_value_faults(instruction)) {
+                deliver_in_hook({.vector = general_protection}, Entry::exception, address, step);
+                return false;
+            }
             written_msr_ = std::uint32_t(state_->general[1]);
             written_msr_value_ = state_->general[2] << 32 | std::uint32_t(state_->general[0]);
             return true;
@@ -217,7 +209,7 @@ bool Machine::before_special(const Step* step) {
 void Machine::emulate_random(const Instruction& instruction) {
     const std::uint64_t offset = instruction.address - recorder_.block()->code.address;
     const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);  // 0F C7 /6 or /7
-    std::uint64_t& target = state_->general[(opcode.at[2] & 7) | (opcode.rex & 1) << 3];
+    std::uint64_t& target = state_->general[opcode.rm()];
     std::uint64_t value = next_random(random_state_);
     if (!(opcode.rex & 8)) value = opcode.operand16 ? value & 0xffff : value & 0xffff'ffff;
     input(InputKind::random, 0, value);
@@ -282,7 +274,8 @@ void Machine::update_attention() {
         if (deadline != LocalApic::never) next = std::min(next, deadline - std::min(deadline, skipped_));
     }
     if (shadow_until_ > retired_) next = std::min(next, shadow_until_);
-    attention_ = next;
+    due_ = next;
+    attention_ = paging() ? next : 0;  // without, every instruction is looked at: see beyond_physical
 }
 
 }  // namespace sim::unicorn

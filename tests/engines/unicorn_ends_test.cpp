@@ -56,6 +56,21 @@ TEST(UnicornEnds, TheLastInstructionOfRamExecutes) {
     EXPECT_EQ(run_guest("ends", {.command_line = "l"}).result.registers.general[0], 0x44332211u);
 }
 
+TEST(UnicornEnds, WithoutPagingNoAddressBeyondThePhysicalOnesIsRam) {
+    EXPECT_EQ(run_guest("flat").result.stop, StopReason::power_off);
+    for (const auto& [letter, detail] : {std::pair{"r", "read at physical address 0x10000000100300,"},
+                                         std::pair{"w", "write at physical address 0x8000000000100308,"},
+                                         std::pair{"j", "instruction fetch at physical address 0x8000000000100300,"},
+                                         std::pair{"c", "write at physical address 0x8000000000100300,"}}) {
+        CheckingSink sink;
+        for (EventSink* events : {static_cast<EventSink*>(&sink), static_cast<EventSink*>(nullptr)}) {
+            const Outcome run = run_guest("flat", {.command_line = letter, .events = events});
+            EXPECT_EQ(run.result.stop, StopReason::outside_ram) << letter;
+            EXPECT_NE(run.result.detail.find(detail), std::string::npos) << run.result.detail;
+        }
+    }
+}
+
 TEST(UnicornEnds, ATripleFaultHasItsWholeChain) {
     const Outcome run = run_guest("ends", {.command_line = "D"});
     const auto& faults = run.result.faults;

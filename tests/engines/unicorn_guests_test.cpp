@@ -41,7 +41,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"ring3", "e", " 6:02b\n"}, Case{"code", "m", "5679a\n"}, Case{"code", "s", "1c  e:2@60100078\n"},
         Case{"code", "x", "1212\n"},
         Case{"features", "",
-             "100080/0 smep e:11@400000 smap e:1@400000 ts 7:0 7:0 step 1:00 cpl3 d:0 d:0 d:0 d:0 d:0 d:0 d:0 6:0 "
+             "100080/0 smep e:11@400000 smap e:1@400000 ts 7:0 7:0 reserved d:0 d:0 d:0 d:0 d:0 d:0 d:0 step 1:00 cpl3 "
+             "d:0 d:0 d:0 d:0 d:0 d:0 d:0 6:0 "
              "6:0\n"},
         Case{"clock", "o", "0\n"}, Case{"clock", "p", "5\n"}, Case{"clock", "t", "01\n"}, Case{"clock", "s", "1\n"}),
     [](const auto& it) { return std::string(it.param.guest) + "_" + it.param.command_line; });

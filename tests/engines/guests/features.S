@@ -48,6 +48,35 @@ main:
     attempt movaps %xmm0, %xmm1     # 7
     attempt fld1                    # 7
     clts
+    say " reserved"
+    mov %cr4, %rax
+    bts $11, %rax                   # UMIP, not announced
+    attempt mov %rax, %cr4          # d
+    mov %cr4, %rax
+    bts $63, %rax
+    attempt mov %rax, %cr4          # d
+    mov %cr4, %rax
+    btr $5, %rax                    # PAE
+    attempt mov %rax, %cr4          # d
+    mov %cr0, %rax
+    btr $31, %rax                   # PG
+    attempt mov %rax, %cr0          # d
+    mov %cr0, %rax
+    bts $40, %rax
+    attempt mov %rax, %cr0          # d
+    mov $0xc0000080, %ecx
+    rdmsr
+    bts $20, %eax
+    attempt wrmsr                   # d
+    rdmsr
+    btr $8, %eax                    # LME
+    attempt wrmsr                   # d
+    rdmsr
+    attempt wrmsr                   # nothing
+    mov %cr0, %rax
+    attempt mov %rax, %cr0          # nothing
+    mov %cr4, %rax
+    attempt mov %rax, %cr4          # nothing
     say " step"
     lea 1f(%rip), %r12
     pushf

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the CPU refuses and Unicorn 2.1.4 lets pass: bits that are reserved, and addresses that do not exist.
+#include <regs/control.hpp>
+#include <regs/pc.hpp>
+#include <sim/unicorn/machine.hpp>
+#include <sim/unicorn/opcode_bytes.hpp>
+
+namespace sim::unicorn {
+
+namespace {
+constexpr unsigned physical_bits = 52;  // all that the engine looks at: it drops what is above
+
+bool announced(const CpuidTable& cpuid, const regs::CpuidBit& it) {
+    const CpuidResult r = cpuid(it.leaf, it.subleaf);
+    const std::uint32_t words[] = {r.eax, r.ebx, r.ecx, r.edx};
+    return words[it.reg] >> it.bit & 1;
+}
+
+// CR4 bits that are not reserved on the CPU that CPUID describes (APM2 3.1.3).
+std::uint64_t cr4_bits(const CpuidTable& cpuid) {
+    using namespace regs;
+    constexpr std::uint64_t vme = 1u << 0, pvi = 1u << 1, pce = 1u << 8;
+    constexpr CpuidBit has_pcid{1, 0, 2, 17}, has_xsave{1, 0, 2, 26};
+    std::uint64_t bits = vme | pvi | pce | cr4::tsd | cr4::de | cr4::pse | cr4::pae | cr4::mce | cr4::pge |
+                         cr4::osfxsr | cr4::osxmmexcpt;
+    const auto add = [&](const CpuidBit& feature, std::uint64_t bit) { bits |= announced(cpuid, feature) ? bit : 0; };
+    add(cpuid::fsgsbase, cr4::fsgsbase), add(cpuid::smep, cr4::smep), add(cpuid::smap, cr4::smap);
+    add(cpuid::umip, cr4::umip), add(has_pcid, cr4::pcide), add(has_xsave, cr4::osxsave);
+    return bits;
+}
+
+std::uint64_t efer_bits(const CpuidTable& cpuid) {  // APM2 3.1.7
+    constexpr std::uint64_t ffxsr = 1u << 14;
+    constexpr regs::CpuidBit has_ffxsr{0x8000'0001, 0, 3, 25};
+    return regs::efer::sce | regs::efer::lme | regs::efer::lma |
+           (announced(cpuid, regs::cpuid::nx) ? regs::efer::nxe : 0) | (announced(cpuid, has_ffxsr) ? ffxsr : 0);
+}
+}  // namespace
+
+// Would the CPU raise #GP(0) for this WRMSR or MOV to a control register? Asked in ring 0; elsewhere the engine does.
+bool Machine::control_value_faults(const Instruction& instruction) const {
+    using namespace regs;
+    const bool paging = state_->cr[0] & cr0::pg;
+    if (instruction.special == Special::wrmsr) {
+        if (std::uint32_t(state_->general[1]) != msr::efer) return false;
+        const std::uint64_t value = state_->general[2] << 32 | std::uint32_t(state_->general[0]);
+        return (value & ~efer_bits(cpuid_)) || (paging && ((value ^ *cpu_.efer) & efer::lme));
+    }
+    const std::uint64_t offset = instruction.address - recorder_.block()->code.address;
+    const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);
+    if (opcode.at[1] != 0x22) return false;  // CLTS, LMSW
+    const std::uint64_t value = state_->general[opcode.rm()];
+    switch (opcode.reg()) {
+        case 0:
+            // Paging cannot end in 64-bit mode, which is all that there is here.
+            return value >> 32 || (paging && !(value & cr0::pg)) || ((value & cr0::pg) && !(value & cr0::pe)) ||
+                   ((value & cr0::nw) && !(value & cr0::cd));
+        case 4:
+            return (value & ~cr4_bits(cpuid_)) || (paging && !(value & cr4::pae));
+        default:
+            return false;
+    }
+}
+
+// Without paging an address is a physical one, of which the engine drops the upper bits. True: the run has ended.
+bool Machine::beyond_physical(const Instruction& instruction) {
+    if (instruction.address >> physical_bits) {
+        stop_outside(instruction.address, "instruction fetch", instruction.address);
+        return true;
+    }
+    if (instruction.rep && !state_->general[1]) return false;
+    for (unsigned i = 0; i < instruction.operand_count; ++i) {
+        const MemoryOperand& operand = instruction.memory[i];
+        const std::uint64_t address = operand_address(operand);
+        if (!(address >> physical_bits)) continue;
+        stop_outside(address, operand.kind == AccessKind::load ? "read" : "write", instruction.address);
+        return true;
+    }
+    return false;
+}
+
+}  // namespace sim::unicorn
