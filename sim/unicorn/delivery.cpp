@@ -224,6 +224,7 @@ void Machine::on_exception(std::uint32_t vector) {
         return;
     }
     const std::uint64_t rip = state_->rip;
+    if (vector == page_fault && !software && faults_ahead(rip)) return;
     const Instruction* announced = announced_ ? current_->instruction : nullptr;
     if (software && announced && announced->address != rip) {
         if (const auto refused = software_gate_fault(std::uint8_t(vector))) {

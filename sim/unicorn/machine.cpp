@@ -56,7 +56,10 @@ RunResult Machine::run() {
         const uc_err error = uc_emu_start(uc_.get(), state_->rip, 0, 0, 0);
         if (failure_) std::rethrow_exception(failure_);
         if (stopping_) break;
-        if (stale_code_) {
+        if (fetched_ahead_) {
+            fetched_ahead_ = false;
+            end_translation_at_edge(state_->rip);
+        } else if (stale_code_) {
             stale_code_ = false;
             uc_ctl_flush_tb(uc_.get());
             code_.unmark_all();
@@ -180,6 +183,20 @@ void Machine::stop_on_fetch() {
     }
     settle_announced(!announced_ || current_->instruction->address != target, target);  // who jumped there has retired
     stop_outside(physical, "instruction fetch", target);
+}
+
+// The same for a page that is not there, or not executable: is this page fault that of an instruction further on? Then
+// it is not delivered now. It comes again once all before it has been executed.
+bool Machine::faults_ahead(std::uint64_t rip) {
+    constexpr std::uint32_t error_fetch = 1u << 4;
+    const std::uint64_t next_page = (rip & -page_bytes) + page_bytes;
+    if (!(std::uint32_t(*cpu_.error_code) & error_fetch) || state_->cr[2] != next_page) return false;
+    const std::uint64_t edge = code_.line_end(rip);
+    if (edge == rip || edge_ == edge) return false;
+    *cpu_.old_exception = -1;
+    fetched_ahead_ = true;
+    uc_emu_stop(uc_.get());
+    return true;
 }
 
 bool Machine::end_translation_at_edge(std::uint64_t address) {

@@ -103,6 +103,7 @@ class Machine {
     void stop_outside(std::uint64_t physical, const char* doing, std::uint64_t at);
     void stop_on_error(uc_err);
     void stop_on_fetch();
+    bool faults_ahead(std::uint64_t rip);
     bool end_translation_at_edge(std::uint64_t address);
     void forget_edge();
     std::uint64_t operand_outside();
@@ -154,7 +155,8 @@ class Machine {
     std::uint64_t invalidated_page_ = 0;  // operand of the INVLPG that was announced
     std::uint64_t written_msr_ = 0, written_msr_value_ = 0;
     bool was_interruptible_ = false;     // before the STI that was announced
-    std::optional<std::uint64_t> edge_;  // where the engine is to stop translating: what follows is outside RAM
+    std::optional<std::uint64_t> edge_;  // where the engine is to stop translating: what follows cannot be fetched
+    bool fetched_ahead_ = false;         // set in a hook: find the edge and go on
     bool stopping_ = false;
     bool stale_code_ = false;     // the host wrote over code that the engine has translated
     std::exception_ptr failure_;  // thrown by a sink or a console, to be thrown again outside of the engine's C code

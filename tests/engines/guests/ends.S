@@ -43,6 +43,7 @@ table:
     entry l, last_instruction
     entry L, instruction_across_end
     entry x, transaction
+    entry P, fault_ahead
     .quad 0
 failure:
     mov $0x11, %al
@@ -126,6 +127,27 @@ instruction_across_end:
     jmp *%rcx
 transaction:
     xbegin power_off
+fault_ahead:                        # the page ends in an instruction, and the next one is not mapped
+    handle 14, on_fault_ahead
+    movq $0x300003, page_table(%rip)
+    mov $WINDOW + 0xffb, %ebx
+    movw $0xb890, -1(%rbx)          # nop; mov $0x44332211, %eax
+    movl $0x44332211, 1(%rbx)
+    xor %eax, %eax
+    dec %ebx
+    jmp *%rbx
+on_fault_ahead:
+    push %rdi
+    mov 64(%rdi), %rax
+    call hex                        # rax: it was executed
+    mov (%rsp), %rdi
+    call report
+    mov $'/', %al
+    call putc
+    pop %rdi
+    mov F_RIP(%rdi), %rax
+    call hex                        # and RIP is where the fault is
+    jmp power_off
 table_outside:                      # page tables where there is no RAM
     mov $0x20000000, %eax
     mov %rax, %cr3
