@@ -2,8 +2,10 @@
 // exo-dev: the command table.
 #include <devenv/command_line.hpp>
 #include <devenv/commands/commands.hpp>
+#include <devenv/output.hpp>
 
 int main(int argc, char** argv) {
+    devenv::occupy_closed_descriptors();  // or files would be opened as standard output
     devenv::CommandLine line;
     devenv::add_sim(line);    // run the image in the simulator, with a cycle for each instruction
     devenv::add_run(line);    // run it fast, without a trace: unicorn or the host backend

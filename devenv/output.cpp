@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,6 +9,14 @@ namespace devenv {
 
 namespace {
 constexpr std::size_t buffer_bytes = 64 * 1024;
+}
+
+void occupy_closed_descriptors() {
+    for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; ++descriptor) {
+        if (::fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF) continue;
+        // The lowest free number is given out, so it is this one. "/" is there even where /dev is not.
+        if (::open("/dev/null", O_RDONLY) < 0) ::open("/", O_PATH);
+    }
 }
 
 void Output::write(std::string_view text) {

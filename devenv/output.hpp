@@ -7,6 +7,10 @@
 
 namespace devenv {
 
+// Puts something into each of the descriptors 0 to 2 that the caller has closed, before any file is opened: a trace
+// that got the number of standard output would have the console written into it. Writing to them fails as it did.
+void occupy_closed_descriptors();
+
 class Output {
   public:
     explicit Output(int descriptor) : descriptor_(descriptor) {}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <devenv/numbers.hpp>
 #include <devenv/signals.hpp>
 #include <devenv/simulate.hpp>
 #include <devenv/view/format.hpp>
@@ -82,6 +83,7 @@ void take_trail(const Trail& trail, Simulated& run) {
     run.last = trail.last(8);
     run.hottest = trail.hottest(5);
     run.window_instructions = trail.window_instructions();
+    run.loop_instructions = trail.loop_instructions();
 }
 
 // The engine's run itself, with the console and the progress line around it.
@@ -113,14 +115,17 @@ void add_scenario_options(CLI::App& app, Scenario& scenario) {
     app.add_option("--clock", scenario.clock,
                    "The guest's time stamp counts retired 'instructions' (default) or modelled 'cycles'")
         ->check(CLI::IsMember({"instructions", "cycles"}));
-    app.add_option("--irq-at", scenario.irq_at, "Extra timer interrupts before these retired-instruction numbers");
+    app.add_option("--irq-at", scenario.irq_at, "Extra timer interrupts before these retired-instruction numbers")
+        ->transform(whole_number());
     app.add_flag("--jitter", scenario.jitter, "Delay interrupts by a few instructions, drawn from the seed");
-    app.add_option("--seed", scenario.seed, "Seed of everything random; the guest gets it as seed=N (default 0)");
+    app.add_option("--seed", scenario.seed, "Seed of everything random; the guest gets it as seed=N (default 0)")
+        ->transform(whole_number());
     app.add_option("--limit", scenario.limit, "Instructions after which the run is ended (default 2,000,000,000)")
-        ->check(CLI::PositiveNumber);
+        ->transform(whole_number(1));
     app.add_option("--scenario", scenario.name, "What the guest does: tour (default), contract, idle");
     app.add_option("--cmdline", scenario.command_line, "More for the guest's command line");
-    app.add_option("--ram", scenario.ram_mib, "Memory of the guest in MiB (default 128)")->check(CLI::Range(16, 3072));
+    app.add_option("--ram", scenario.ram_mib, "Memory of the guest in MiB (default 128)")
+        ->transform(whole_number(16, 3072));
 }
 
 Simulated simulate(const sim::Image& image, const Scenario& scenario, const Observers& observers) {

@@ -62,6 +62,7 @@ struct Simulated {
     std::uint64_t cycles = 0, placeholder_cycles = 0;
     std::vector<Trail::Spot> last, hottest;  // where it was at its end
     std::uint64_t window_instructions = 0;
+    std::optional<std::uint64_t> loop_instructions;  // the window is passes of one loop and nothing else
     std::optional<TraceFile> trace;
 
     double mips() const { return wall_s > 0 ? static_cast<double>(result.instructions) / wall_s / 1e6 : 0; }

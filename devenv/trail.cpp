@@ -51,6 +51,27 @@ std::vector<Trail::Spot> Trail::hottest(std::size_t count) const {
     return spots;
 }
 
+std::optional<std::uint64_t> Trail::loop_instructions() const {
+    if (blocks_ < steps_.size()) return std::nullopt;
+    constexpr std::size_t longest = std::tuple_size_v<decltype(steps_)> / 16;  // blocks: at least 16 passes
+    const auto same = [](const Step& a, const Step& b) {
+        return a.code == b.code && a.first == b.first && a.count == b.count;
+    };
+    // Oldest first; where the ring buffer wraps does not matter for a period, but the seam must be at its start.
+    std::vector<Step> steps(steps_.begin(), steps_.end());
+    std::ranges::rotate(steps, steps.begin() + static_cast<std::ptrdiff_t>(blocks_ % steps.size()));
+    // The newest block may have been cut short by the limit, the oldest one entered in its middle.
+    const std::span<const Step> whole = std::span<const Step>(steps).subspan(1, steps.size() - 2);
+    for (std::size_t period = 1; period <= longest; ++period) {
+        if (!std::equal(whole.begin() + static_cast<std::ptrdiff_t>(period), whole.end(), whole.begin(), same))
+            continue;
+        std::uint64_t sum = 0;
+        for (const Step& step : whole.first(period)) sum += step.count;
+        return sum;
+    }
+    return std::nullopt;
+}
+
 std::uint64_t Trail::window_instructions() const {
     std::uint64_t sum = 0;
     each([&](const Step& step) { return sum += step.count, true; });

@@ -32,7 +32,10 @@ class Trail final : public sim::EventSink {
     };
     std::vector<Spot> last(std::size_t count) const;     // the last instructions, oldest first
     std::vector<Spot> hottest(std::size_t count) const;  // of the recent window, most often first
-    std::uint64_t window_instructions() const;           // how much of the run hottest() looked at
+    // Instructions of one pass of the loop that is all of the recent window; empty if the window is not full of one
+    // loop.
+    std::optional<std::uint64_t> loop_instructions() const;
+    std::uint64_t window_instructions() const;  // how much of the run hottest() looked at
 
   private:
     struct Step {

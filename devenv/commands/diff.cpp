@@ -9,6 +9,7 @@
 #include <devenv/comparison.hpp>
 #include <devenv/environment.hpp>
 #include <devenv/kernel_builds.hpp>
+#include <devenv/numbers.hpp>
 #include <devenv/output.hpp>
 #include <devenv/simulate.hpp>
 #include <devenv/view/comparison_report.hpp>
@@ -85,8 +86,8 @@ void add_diff(CommandLine& line) {
     add_scenario_options(*app, options->scenario);
     app->add_option("--threshold", options->threshold_percent,
                     "Exit 1 if a mark's median is slower by more than so many percent")
-        ->check(CLI::NonNegativeNumber);
-    app->add_option("--top", options->top, "Functions in the table (default 15)");
+        ->check(decimal_number(0, 1'000'000));
+    app->add_option("--top", options->top, "Functions in the table (default 15)")->transform(whole_number());
     app->add_flag("--json", options->json, "One JSON document on stdout");
     line.does(app, [options] { return diff(*options); });
 }

@@ -8,6 +8,7 @@
 #include <devenv/command_line.hpp>
 #include <devenv/commands/commands.hpp>
 #include <devenv/environment.hpp>
+#include <devenv/numbers.hpp>
 #include <devenv/output.hpp>
 #include <devenv/signals.hpp>
 #include <devenv/simulate.hpp>
@@ -117,6 +118,14 @@ Exit host_exit(const ChildResult& result) {
     return result.status == 0 ? Exit::done : Exit::guest_failed;
 }
 
+// What the Linux process has no equivalent of is refused: an option that is ignored looks like one that changed
+// nothing.
+void refuse_simulator_options(const CLI::App& app) {
+    for (const char* option : {"--kernel", "--clock", "--irq-at", "--jitter", "--limit", "--ram"}) {
+        if (app.count(option)) throw Failure(Exit::usage, std::string(option) + " is only for --engine unicorn");
+    }
+}
+
 Exit run_host(const RunOptions& options) {
     const std::filesystem::path program = environment().host();
     if (!std::filesystem::exists(program)) {
@@ -166,9 +175,13 @@ void add_run(CommandLine& line) {
     app->add_option("--kernel", options->kernel, "Kernel image for unicorn (default: the one just built)");
     add_scenario_options(*app, options->scenario);
     app->add_option("--timeout", options->timeout_s, "Seconds after which the run is ended (default: none)")
-        ->check(CLI::PositiveNumber);
+        ->check(decimal_number(0.001, 1'000'000));
     app->add_flag("--json", options->json, "One JSON document on stdout; the console is in it");
-    line.does(app, [options] { return options->engine == "host" ? run_host(*options) : run_unicorn(*options); });
+    line.does(app, [app, options] {
+        if (options->engine != "host") return run_unicorn(*options);
+        refuse_simulator_options(*app);
+        return run_host(*options);
+    });
 }
 
 }  // namespace devenv

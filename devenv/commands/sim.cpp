@@ -6,6 +6,7 @@
 #include <devenv/command_line.hpp>
 #include <devenv/commands/commands.hpp>
 #include <devenv/environment.hpp>
+#include <devenv/numbers.hpp>
 #include <devenv/output.hpp>
 #include <devenv/simulate.hpp>
 #include <devenv/view/failure_report.hpp>
@@ -86,7 +87,7 @@ void add_sim(CommandLine& line) {
     add_scenario_options(*app, options->scenario);
     CLI::Option* trace = app->add_option("--trace", options->trace, "Trace file to write (default build/sim.trace)");
     app->add_flag("--no-trace", options->no_trace, "Write no trace")->excludes(trace);
-    app->add_option("--top", options->top, "Functions in the table (default 12)");
+    app->add_option("--top", options->top, "Functions in the table (default 12)")->transform(whole_number());
     app->add_flag("--json", options->json, "One JSON document on stdout; the console is in it");
     line.does(app, [options] { return sim(*options); });
 }

@@ -7,6 +7,7 @@
 #include <devenv/commands/commands.hpp>
 #include <devenv/commands/trace_show.hpp>
 #include <devenv/environment.hpp>
+#include <devenv/numbers.hpp>
 #include <devenv/output.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/run_report.hpp>
@@ -104,11 +105,14 @@ void add_show(CommandLine& line, CLI::App* parent) {
                      "  exo-dev trace show --json --count 1000 | jq -c 'select(.delta > 50)'");
     const auto options = std::make_shared<ShowOptions>();
     add_file(*app, options->file);
-    app->add_option("--from", options->from, "First instruction, by its number (default 0)");
-    app->add_option("--count", options->count, "Instructions to show (default 40; with --mark: the whole window)");
+    app->add_option("--from", options->from, "First instruction, by its number (default 0)")->transform(whole_number());
+    app->add_option("--count", options->count, "Instructions to show (default 40; with --mark: the whole window)")
+        ->transform(whole_number());
     CLI::Option* mark =
         app->add_option("--mark", options->mark, "NAME or NAME:K: the K-th window of this mark (default 1)");
-    app->add_option("--symbol", options->symbol, "Only instructions of this function")->excludes(mark);
+    app->add_option("--symbol", options->symbol,
+                    "Only instructions of this function: NAME, 0xADDRESS or NAME@0xADDRESS")
+        ->excludes(mark);
     app->add_flag("--accesses", options->accesses, "Also memory accesses: kind, size, addresses");
     app->add_option("--syntax", options->syntax, "att or intel (default)")->check(CLI::IsMember({"att", "intel"}));
     app->add_flag("--json", options->json, "JSON lines: an instruction or event a line");

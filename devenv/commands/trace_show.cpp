@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <devenv/commands/trace_show.hpp>
 #include <devenv/mark_window.hpp>
+#include <devenv/numbers.hpp>
 #include <devenv/output.hpp>
 #include <devenv/signals.hpp>
 #include <devenv/view/format.hpp>
@@ -20,11 +21,12 @@ namespace {
 
 constexpr std::uint64_t default_count = 40;
 
-// The functions that --symbol means: by linker name, or by demangled name with or without its parameters.
+// The functions that --symbol means: by linker name, by demangled name with or without its parameters, or, where
+// several have one name, by an address in it: ADDRESS or NAME@ADDRESS, hexadecimal with 0x.
 class SymbolFilter {
   public:
     SymbolFilter(const sim::Image& image, const std::string& name)
-        : image_(image), name_(name), start_(image.symbol(name)) {}
+        : image_(image), name_(name), start_(start_of(image, name)) {}
 
     bool holds(std::uint64_t address) {
         const std::uint64_t function = image_.function_start(address);
@@ -35,6 +37,16 @@ class SymbolFilter {
     bool exists() const { return start_.has_value(); }
 
   private:
+    static std::optional<std::uint64_t> start_of(const sim::Image& image, const std::string& name) {
+        const std::string digits = name.substr(name.rfind('@') + 1);  // all of it without an @
+        const auto address = digits.starts_with("0x") ? parse_unsigned(digits) : std::nullopt;
+        if (!address) return image.symbol(name);
+        const std::uint64_t start = image.function_start(*address);
+        if (!start) return std::nullopt;
+        const std::string wanted = name.substr(0, name.size() - digits.size());
+        if (!wanted.empty() && image.locate(start).function + "@" != wanted) return std::nullopt;
+        return start;
+    }
     bool matches(std::uint64_t function, std::uint64_t address) const {
         if (start_ && function == *start_) return true;
         const std::string& candidate = image_.locate(address).function;
@@ -49,15 +61,15 @@ class SymbolFilter {
 
 class Show {
   public:
-    Show(const ShowOptions& options, const sim::TraceReader& reader)
+    // The image may be null if neither a mark nor a symbol is asked for.
+    Show(const ShowOptions& options, const sim::Image* image)
         : options_(options),
-          lines_(make_trace_lines(reader.image(),
-                                  {.json = options.json,
-                                   .accesses = options.accesses,
-                                   .syntax = options.syntax == "att" ? sim::Syntax::att : sim::Syntax::intel,
-                                   .style = style_for(STDOUT_FILENO)})) {
-        if (!options.mark.empty()) window_.emplace(reader.image().marks(), parse_mark_choice(options.mark));
-        if (!options.symbol.empty()) symbol_.emplace(reader.image(), options.symbol);
+          lines_(make_trace_lines(image, {.json = options.json,
+                                          .accesses = options.accesses,
+                                          .syntax = options.syntax == "att" ? sim::Syntax::att : sim::Syntax::intel,
+                                          .style = style_for(STDOUT_FILENO)})) {
+        if (!options.mark.empty()) window_.emplace(image->marks(), parse_mark_choice(options.mark));
+        if (!options.symbol.empty()) symbol_.emplace(*image, options.symbol);
         const bool whole_window = window_ && window_->has_end();
         count_ = options.count.value_or(whole_window ? std::numeric_limits<std::uint64_t>::max() : default_count);
     }
@@ -130,16 +142,33 @@ class Show {
 
 }  // namespace
 
+namespace {
+
+// Null if its part of the file is damaged, which is then said: what ran can be shown without names.
+const sim::Image* image_of(const sim::TraceReader& reader) {
+    try {
+        return &reader.image();
+    } catch (const sim::TraceError& error) {
+        spdlog::error("{}", error.what());
+    } catch (const sim::ImageError& error) {
+        spdlog::error("{}", error.what());
+    }
+    return nullptr;
+}
+
+}  // namespace
+
 Exit show_trace(const ShowOptions& options) {
     const auto reader = sim::TraceReader::open(options.file);
-    Show show(options, *reader);
+    const sim::Image* image = image_of(*reader);
+    if (!image && !(options.mark.empty() && options.symbol.empty()))
+        throw Failure(Exit::difference, "--mark and --symbol need the image; leave them out to see what ran");
+    Show show(options, image);
     const std::optional<std::string> damage = reader->walk(options.from, show.visitor());
     standard_output().flush();
     if (interrupted()) return Exit::interrupted;
-    if (damage) {
-        spdlog::error("{}", *damage);
-        return Exit::difference;
-    }
+    if (damage && image) spdlog::error("{}", *damage);
+    if (damage || !image) return Exit::difference;
     if (show.shown() == 0 && options.count.value_or(1) != 0) throw show.nothing(reader->info());
     if (show.more() && !options.json) {
         std::fprintf(stderr, "%s instructions shown of %s; more with --count N or --from %llu\n",

@@ -17,17 +17,19 @@ std::string tidy(std::string text) {
 }
 }  // namespace
 
-CodeView::CodeView(const sim::Image& image, sim::Syntax syntax)
+CodeView::CodeView(const sim::Image* image, sim::Syntax syntax)
     : image_(image), decoder_(sim::Decoder::make()), syntax_(syntax) {}
 
 std::string CodeView::symbol(std::uint64_t address) const {
-    const sim::Location& at = image_.locate(address);
+    if (!image_) return "?";
+    const sim::Location& at = image_->locate(address);
     if (at.function.empty()) return "?";
     return at.offset ? at.function + "+" + hex(at.offset) : at.function;
 }
 
 std::string CodeView::source(std::uint64_t address) const {
-    const sim::Location& at = image_.locate(address);
+    if (!image_) return "";
+    const sim::Location& at = image_->locate(address);
     return at.file.empty() ? "" : at.file + ":" + std::to_string(at.line);
 }
 
@@ -46,7 +48,8 @@ std::string CodeView::line(std::uint64_t address, std::span<const std::uint8_t> 
 }
 
 std::span<const std::uint8_t> CodeView::image_bytes(std::uint64_t address) const {
-    for (const sim::Segment& segment : image_.segments()) {
+    if (!image_) return {};
+    for (const sim::Segment& segment : image_->segments()) {
         for (const std::uint64_t start : {segment.virtual_address, segment.physical_address}) {
             if (address < start || address - start >= segment.bytes.size()) continue;
             const auto rest = segment.bytes.subspan(address - start);

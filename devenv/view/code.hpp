@@ -13,7 +13,8 @@ namespace devenv {
 
 class CodeView {
   public:
-    explicit CodeView(const sim::Image& image, sim::Syntax syntax = sim::Syntax::intel);
+    // Without an image only what bytes are handed over is known.
+    explicit CodeView(const sim::Image* image, sim::Syntax syntax = sim::Syntax::intel);
 
     std::string symbol(std::uint64_t address) const;  // "name+0x1c", "name" at its start, "?" if unknown
     std::string source(std::uint64_t address) const;  // "file:line", empty if unknown
@@ -26,7 +27,7 @@ class CodeView {
   private:
     std::span<const std::uint8_t> image_bytes(std::uint64_t address) const;
 
-    const sim::Image& image_;
+    const sim::Image* image_;
     std::unique_ptr<sim::Decoder> decoder_;
     sim::Syntax syntax_;
 };

@@ -59,6 +59,9 @@ std::string where_it_was(const Simulated& run, const CodeView& code, const char*
     std::string out = std::string("  it ") + verb + " in " + code.symbol(rip);
     const std::string source = code.source(rip);
     out += (source.empty() ? "" : " (" + source + ")") + ", next " + address(rip) + "\n";
+    if (run.loop_instructions)
+        out += "  the last " + grouped(run.window_instructions) + " instructions are one loop of " +
+               grouped(*run.loop_instructions) + "\n";
     if (run.last.empty()) return out + "  see the last instructions with exo-dev sim and the same options\n";
     out += "  last instructions:\n";
     for (const Trail::Spot& spot : run.last) {
@@ -115,11 +118,12 @@ std::string registers_text(const sim::Registers& r) {
 std::string failure_text(const Simulated& run, const sim::Image& image, const Style& style) {
     using enum sim::StopReason;
     if (run.result.stop == power_off) return "";
-    const CodeView code(image);
+    const CodeView code(&image);
     const std::string head = style.red(headline(run, style)) + "\n";
     switch (run.result.stop) {
         case instruction_limit:
-            return head + where_it_was(run, code, "spun") + "  raise --limit if it was still at work\n";
+            return head + where_it_was(run, code, run.loop_instructions ? "spun" : "stopped") +
+                   "  raise --limit if it was still at work\n";
         case interrupted:
             return head + where_it_was(run, code, "was");
         case guest_failed:

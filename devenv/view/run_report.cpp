@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <algorithm>
 #include <devenv/environment.hpp>
+#include <devenv/extra_interrupts.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/run_report.hpp>
 #include <devenv/view/table.hpp>
+#include <unordered_map>
 
 namespace devenv {
 
 namespace {
 
 constexpr std::size_t name_columns = 56;
+constexpr std::size_t unlimited = 1 << 20;
+constexpr std::size_t irq_at_lines = 16;
 
 Json spread_json(const sim::MarkSummary::Spread& spread) {
     return {{"min", spread.min}, {"median", spread.median}, {"p99", spread.p99}, {"total", spread.total}};
@@ -33,6 +37,36 @@ Json function_json(const sim::FunctionSummary& function) {
             {"instructions", function.instructions},
             {"cycles", function.cycles},
             {"placeholder_cycles", function.placeholder_cycles}};
+}
+
+std::string extra_interrupt_text(const ExtraInterrupt& extra) {
+    const std::string at = grouped(extra.at) + ": ";
+    if (!extra.delivered_at) return at + "not delivered: " + extra.reason;
+    return at + "delivered at " + grouped(*extra.delivered_at) +
+           (*extra.delivered_at == extra.at ? "" : ", interrupts were masked before");
+}
+
+Json extra_interrupts_json(const Simulated& run, const Scenario& scenario) {
+    Json list = Json::array();
+    for (const ExtraInterrupt& extra : extra_interrupts(scenario.irq_at, run.result)) {
+        list.push_back({{"at", extra.at},
+                        {"delivered_at", extra.delivered_at ? Json(*extra.delivered_at) : Json(nullptr)},
+                        {"reason", extra.reason.empty() ? Json(nullptr) : Json(extra.reason)}});
+    }
+    return list;
+}
+
+// Names as `trace show --symbol` takes them: functions that share one (short names leave template arguments out) have
+// their address behind it, so that no two rows look the same.
+std::vector<std::string> distinct_names(const std::vector<sim::FunctionSummary>& functions, std::size_t width) {
+    std::unordered_map<std::string_view, std::size_t> uses;
+    for (const sim::FunctionSummary& f : functions) ++uses[f.name];
+    std::vector<std::string> names;
+    for (const sim::FunctionSummary& f : functions) {
+        const std::string suffix = uses[f.name] > 1 ? "@" + hex(f.address) : "";
+        names.push_back(shorten(f.name, width - suffix.size()) + suffix);
+    }
+    return names;
 }
 
 // For a shell.
@@ -63,10 +97,11 @@ std::string functions_table(const std::vector<sim::FunctionSummary>& functions, 
                             std::size_t rows, const Style& style) {
     Table table({{"function", Align::left}, {"cycles"}, {"share"}, {"instructions"}});
     sim::FunctionSummary rest;
+    const std::vector<std::string> names = distinct_names(functions, name_columns);
     for (std::size_t i = 0; i < functions.size(); ++i) {
         const sim::FunctionSummary& f = functions[i];
         if (i < rows) {
-            table.row({shorten(f.name, name_columns), grouped(f.cycles),
+            table.row({names[i], grouped(f.cycles),
                        percent(static_cast<double>(f.cycles), static_cast<double>(all_cycles)),
                        grouped(f.instructions)});
         } else {
@@ -97,6 +132,11 @@ std::string totals_text(const Simulated& run, const Scenario& scenario, const St
     line("time", seconds(run.wall_s) + ", " + decimal(run.mips(), 1) + " M instructions/s");
     line("engine", run.engine + " " + run.engine_version + ", CPU " + run.cpu);
     line("clock", scenario.clock + ", seed " + std::to_string(scenario.seed) + (scenario.jitter ? ", jitter" : ""));
+    std::size_t listed = 0;
+    for (const ExtraInterrupt& extra : extra_interrupts(scenario.irq_at, run.result)) {
+        if (listed++ < irq_at_lines) line("irq-at", extra_interrupt_text(extra));
+    }
+    if (listed > irq_at_lines) line("irq-at", grouped(listed - irq_at_lines) + " more: see --json");
     line("timing model",
          run.model + " (" + run.model_cpu + ")" + (run.model_description.empty() ? "" : ": " + run.model_description));
     if (run.trace && run.trace->error.empty())
@@ -123,8 +163,10 @@ std::string next_steps_text(const Simulated& run, const Style& style) {
             step(show + " --mark " + mark->name + ":" + std::to_string(window),
                  "every instruction of one pass, with its cycle");
         }
-        if (ended_well && !run.functions.empty())
-            step(show + " --symbol " + quoted(run.functions.front().name), "where the costliest function spends them");
+        if (ended_well && !run.functions.empty()) {
+            const std::string costliest = distinct_names(run.functions, unlimited).front();
+            step(show + " --symbol " + quoted(costliest), "where the costliest function spends them");
+        }
     }
     if (!ended_well) return run.trace ? out : "";
     step("diff HEAD", "what your uncommitted changes cost, in cycles, by mark and function");
@@ -139,6 +181,9 @@ Json run_json(const Simulated& run, const Scenario& scenario) {
             {"clock", scenario.clock},
             {"seed", scenario.seed},
             {"jitter", scenario.jitter},
+            {"irq_at", extra_interrupts_json(run, scenario)},
+            {"limit", scenario.limit},
+            {"ram_mib", scenario.ram_mib},
             {"command_line", scenario.guest_command_line()},
             {"stop", std::string(sim::name(run.result.stop))},
             {"detail", run.result.detail},

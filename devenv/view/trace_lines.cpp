@@ -43,7 +43,7 @@ std::span<const std::uint8_t> bytes_of(const sim::TraceRecord& record) {
 
 class TextLines final : public TraceLines {
   public:
-    TextLines(const sim::Image& image, const TraceLinesOptions& options)
+    TextLines(const sim::Image* image, const TraceLinesOptions& options)
         : code_(image, options.syntax), options_(options) {}
 
     std::string instruction(const sim::TraceRecord& r) override {
@@ -120,12 +120,12 @@ class TextLines final : public TraceLines {
 
 class JsonLines final : public TraceLines {
   public:
-    JsonLines(const sim::Image& image, const TraceLinesOptions& options)
+    JsonLines(const sim::Image* image, const TraceLinesOptions& options)
         : image_(image), code_(image, options.syntax), options_(options) {}
 
     std::string instruction(const sim::TraceRecord& r) override {
         const std::uint64_t at = r.instruction->address;
-        const sim::Location& where = image_.locate(at);
+        const sim::Location where = image_ ? image_->locate(at) : sim::Location{};
         std::string bytes;
         for (std::uint8_t byte : bytes_of(r)) bytes += fmt::format("{:02x}", byte);
         Json json = {{"index", r.index},
@@ -187,14 +187,14 @@ class JsonLines final : public TraceLines {
         return list;
     }
 
-    const sim::Image& image_;
+    const sim::Image* image_;
     CodeView code_;
     TraceLinesOptions options_;
 };
 
 }  // namespace
 
-std::unique_ptr<TraceLines> make_trace_lines(const sim::Image& image, const TraceLinesOptions& options) {
+std::unique_ptr<TraceLines> make_trace_lines(const sim::Image* image, const TraceLinesOptions& options) {
     if (options.json) return std::make_unique<JsonLines>(image, options);
     return std::make_unique<TextLines>(image, options);
 }

@@ -27,6 +27,7 @@ class TraceLines {  // each returns whole lines
     virtual std::string control(const sim::Control&, sim::Cycle) = 0;
 };
 
-std::unique_ptr<TraceLines> make_trace_lines(const sim::Image&, const TraceLinesOptions&);
+// The image may be null: no names then.
+std::unique_ptr<TraceLines> make_trace_lines(const sim::Image*, const TraceLinesOptions&);
 
 }  // namespace devenv

@@ -27,6 +27,57 @@ TEST_F(BadInput, UsageErrorsAreTwo) {
     }
 }
 
+TEST_F(BadInput, NumbersAreWhatTheyLookLike) {
+    const struct {
+        const char *command, *option, *value;
+    } cases[] = {
+        {"sim", "--seed", "-1"},
+        {"sim", "--seed", "18446744073709551616"},
+        {"sim", "--seed", "1.5"},
+        {"sim", "--seed", "''"},
+        {"sim", "--seed", "' 1'"},
+        {"sim", "--limit", "18446744073709551616"},
+        {"sim", "--limit", "0"},
+        {"sim", "--limit", "-5"},
+        {"sim", "--irq-at", "-1"},
+        {"sim", "--irq-at", "18446744073709551616"},
+        {"sim", "--top", "-1"},
+        {"sim", "--ram", "15"},
+        {"sim", "--ram", "3073"},
+        {"sim", "--ram", "-1"},
+        {"run", "--timeout", "0"},
+        {"run", "--timeout", "nan"},
+        {"run", "--timeout", "1e300"},
+        {"trace show", "--from", "-1"},
+        {"trace show", "--count", "-1"},
+        {"diff HEAD", "--threshold", "-1"},
+        {"diff HEAD", "--threshold", "inf"},
+        {"diff HEAD", "--top", "-1"},
+    };
+    for (const auto& c : cases) {
+        const std::string line = "$DEV " + std::string(c.command) + " " + c.option + " " + c.value;
+        const Result result = shell(line);
+        EXPECT_EQ(result.status, 2) << line;
+        EXPECT_EQ(result.out, "") << line;
+        EXPECT_NE(result.err.find(c.option), std::string::npos) << result.err;
+        EXPECT_NE(result.err.find("number from "), std::string::npos) << result.err;
+        EXPECT_LT(result.err.size(), 200u) << result.err;
+    }
+    const Result largest = shell("$DEV sim --no-trace --json --seed 18446744073709551615 --kernel $COMPUTE");
+    EXPECT_EQ(largest.status, 0) << largest.err;
+    EXPECT_NE(largest.out.find("\"seed\": 18446744073709551615"), std::string::npos) << largest.out;
+}
+
+TEST_F(BadInput, TheHostEngineRefusesWhatItWouldIgnore) {
+    for (const char* option :
+         {"--limit 5", "--kernel nosuch", "--irq-at 5", "--ram 64", "--clock cycles", "--jitter"}) {
+        const Result result = shell("$DEV run --engine host " + std::string(option));
+        EXPECT_EQ(result.status, 2) << option;
+        EXPECT_EQ(result.out, "") << option;
+        EXPECT_NE(result.err.find("only for --engine unicorn"), std::string::npos) << result.err;
+    }
+}
+
 TEST_F(BadInput, KernelsThatAreNoneAreNamed) {
     write("empty.elf", "");
     write("text.elf", "this is no kernel at all, but long enough to be looked at as a header of one: not ELF");
@@ -61,6 +112,17 @@ TEST_F(BadInput, FullOutputIsReported) {
     const Result result = shell("$DEV sim --no-trace --kernel $COMPUTE > /dev/full");
     EXPECT_EQ(result.status, 1);
     EXPECT_NE(result.err.find("standard output"), std::string::npos) << result.err;
+}
+
+TEST_F(BadInput, ClosedDescriptorsAreNotGivenToTheTrace) {
+    ASSERT_EQ(shell("$DEV sim --kernel $COMPUTE --trace whole.trace").status, 0);
+    const Result result = shell("$DEV sim --kernel $COMPUTE --trace q.trace >&-");
+    EXPECT_EQ(result.status, 1);
+    EXPECT_NE(result.err.find("standard output"), std::string::npos) << result.err;
+    EXPECT_EQ(read(folder / "q.trace"), read(folder / "whole.trace"));
+    EXPECT_EQ(shell("$DEV sim --kernel $COMPUTE --trace all.trace <&- >&- 2>&-").status, 1);
+    EXPECT_EQ(read(folder / "all.trace"), read(folder / "whole.trace"));
+    EXPECT_EQ(shell("$DEV sim --kernel $COMPUTE --trace in.trace <&-").status, 0);
 }
 
 TEST_F(BadInput, AReaderThatLeavesIsNoCrash) {

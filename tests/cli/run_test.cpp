@@ -26,6 +26,37 @@ TEST_F(Runs, JsonHasItsFields) {
     EXPECT_TRUE(json["functions"][0].contains("cycles"));
 }
 
+TEST_F(Runs, EachExtraInterruptHasItsFate) {
+    // clock o: sets the timer up and waits in a loop for its first interrupt, with interrupts allowed.
+    const std::string sim = "$DEV sim --no-trace --kernel $CLOCK --cmdline o ";
+    const Result plain = shell(sim + "--json");
+    ASSERT_EQ(plain.status, 0) << plain.err;
+    const auto first = nlohmann::json::parse(plain.out);
+    EXPECT_EQ(first["irq_at"], nlohmann::json::array());
+    EXPECT_EQ(first["ram_mib"], 128);
+    EXPECT_EQ(first["limit"], 2'000'000'000);
+
+    const std::string options = "--irq-at 3 --irq-at 8000 --irq-at 99999999 --ram 64 --limit 1000000 ";
+    const Result result = shell(sim + options + "--json");
+    ASSERT_EQ(result.status, 0) << result.err;
+    const auto json = nlohmann::json::parse(result.out);
+    EXPECT_EQ(json["ram_mib"], 64);
+    EXPECT_EQ(json["limit"], 1'000'000);
+    ASSERT_EQ(json["irq_at"].size(), 3u) << json["irq_at"];
+    const auto &unset = json["irq_at"][0], &delivered = json["irq_at"][1], &late = json["irq_at"][2];
+    EXPECT_EQ(unset["at"], 3);
+    EXPECT_TRUE(unset["delivered_at"].is_null());
+    EXPECT_NE(unset["reason"].get<std::string>().find("not set up"), std::string::npos) << unset;
+    EXPECT_EQ(delivered["delivered_at"], 8000);
+    EXPECT_TRUE(delivered["reason"].is_null());
+    EXPECT_TRUE(late["delivered_at"].is_null());
+    EXPECT_NE(late["reason"].get<std::string>().find("ended before"), std::string::npos) << late;
+
+    const Result text = shell(sim + options);
+    for (const char* part : {"3: not delivered: the timer", "8,000: delivered at 8,000\n", "99,999,999: not delivered"})
+        EXPECT_NE(text.out.find(part), std::string::npos) << part << text.out;
+}
+
 TEST_F(Runs, EndsHaveTheirStatus) {
     EXPECT_EQ(shell("$DEV run --kernel $ENDS --cmdline f").status, 3);
     const Result fault = shell("$DEV sim --no-trace --kernel $ENDS --cmdline t");
@@ -42,6 +73,16 @@ TEST_F(Runs, ASpinSaysWhere) {
     EXPECT_EQ(spin.status, 5);
     EXPECT_NE(spin.err.find("spun in"), std::string::npos) << spin.err;
     EXPECT_NE(spin.err.find("pause"), std::string::npos) << spin.err;
+}
+
+TEST_F(Runs, ALimitAmidWorkIsNoSpin) {
+    for (const char* line :
+         {"$DEV sim --no-trace --limit 300 --kernel $COMPUTE", "$DEV run --limit 300 --kernel $COMPUTE"}) {
+        const Result cut = shell(line);
+        EXPECT_EQ(cut.status, 5) << line;
+        EXPECT_EQ(cut.err.find("spun"), std::string::npos) << cut.err;
+        EXPECT_NE(cut.err.find("it stopped in"), std::string::npos) << cut.err;
+    }
 }
 
 TEST_F(Runs, TimeLimitIsFive) {

@@ -47,6 +47,29 @@ TEST_F(Trace, TruncatedFileShowsItsGoodPart) {
     EXPECT_EQ(shell("$DEV trace info missing").status, 2);
 }
 
+TEST_F(Trace, ADamagedImageCostsOnlyTheNames) {
+    ASSERT_EQ(shell("$DEV sim --kernel $COMPUTE --trace t").status, 0);
+    std::string damaged = read(folder / "t");
+    const std::size_t info = damaged.find("EXCK"), image = damaged.find("EXCK", info + 1);  // chunk_magic
+    ASSERT_NE(image, std::string::npos);
+    damaged[image + 100] = static_cast<char>(damaged[image + 100] ^ 0x55);
+    write("d", damaged);
+    const Result whole = shell("$DEV trace show t --json --count 20"),
+                 shown = shell("$DEV trace show d --json --count 20");
+    EXPECT_EQ(shown.status, 1);
+    EXPECT_NE(shown.err.find("image"), std::string::npos) << shown.err;
+    std::istringstream left(whole.out), right(shown.out);
+    std::size_t count = 0;
+    for (std::string a, b; std::getline(left, a) && std::getline(right, b); ++count) {
+        const auto x = nlohmann::json::parse(a), y = nlohmann::json::parse(b);
+        for (const char* key : {"index", "cycle", "address", "bytes", "text"})
+            EXPECT_EQ(x.value(key, nlohmann::json()), y.value(key, nlohmann::json())) << key;
+    }
+    EXPECT_GE(count, 20u);
+    EXPECT_EQ(shell("$DEV trace show d --symbol main").status, 1);
+    EXPECT_EQ(shell("$DEV trace show d").status, 1);
+}
+
 TEST_F(Trace, FlippedBytesNeverCrash) {
     ASSERT_EQ(shell("$DEV sim --kernel $COMPUTE --trace t").status, 0);
     const std::string whole = read(folder / "t");

@@ -4,10 +4,12 @@
 
 #include <cstring>
 #include <devenv/exit_status.hpp>
+#include <devenv/extra_interrupts.hpp>
 #include <devenv/mark_window.hpp>
 #include <devenv/subprocess.hpp>
 #include <devenv/view/failure_report.hpp>
 #include <devenv/view/format.hpp>
+#include <devenv/view/run_report.hpp>
 #include <devenv/view/self_bench_report.hpp>
 #include <devenv/view/table.hpp>
 #include <limits>
@@ -86,6 +88,32 @@ TEST(SelfBenchReport, RatiosAreToTheFirstThatRan) {
     const std::string text = self_bench_text(report, {});
     EXPECT_NE(text.find("bar 15: met"), std::string::npos) << text;
     EXPECT_NE(text.find("bar 8: not met"), std::string::npos) << text;
+}
+
+TEST(FunctionsTable, EqualNamesHaveTheirAddress) {
+    const std::vector<sim::FunctionSummary> functions = {
+        {"exo::log<...>", 0x1000, 1, 30, 0}, {"other", 0x3000, 1, 20, 0}, {"exo::log<...>", 0x2000, 1, 10, 0}};
+    const std::string text = functions_table(functions, 60, 3, {});
+    for (const char* part : {"exo::log<...>@0x1000 ", "exo::log<...>@0x2000 ", "other "})
+        EXPECT_NE(text.find(part), std::string::npos) << part << text;
+}
+
+TEST(ExtraInterrupts, MaskedOnesAreDeliveredLaterOrNever) {
+    sim::RunResult run;
+    run.instructions = 1000;
+    run.interrupts_at = {100, 250, 600};
+    run.irq_at_ignored = {50};
+    const std::vector<std::uint64_t> asked = {700, 50, 100, 200, 1000};
+    const auto fates = extra_interrupts(asked, run);
+    ASSERT_EQ(fates.size(), asked.size());
+    for (std::size_t i = 0; i < asked.size(); ++i) EXPECT_EQ(fates[i].at, asked[i]);
+    EXPECT_EQ(fates[0].reason, "interrupts stayed masked until the end");
+    EXPECT_EQ(fates[1].reason, "the timer was masked or not set up then");
+    EXPECT_EQ(fates[2].delivered_at, 100u);
+    EXPECT_EQ(fates[3].delivered_at, 250u);
+    EXPECT_EQ(fates[4].reason, "the run ended before it");
+    run.interrupts_at.assign(1 << 16, 300);
+    EXPECT_NE(extra_interrupts(asked, run)[0].reason.find("not known"), std::string::npos);
 }
 
 TEST(MarkChoice, Parses) {
