@@ -27,8 +27,20 @@ inline constexpr std::uint64_t tsc_hz = 3'000'000'000;
 // The local APIC's bus clock, before its divider.
 inline constexpr std::uint64_t lapic_hz = tsc_hz / 30;
 
+// How the image is entered: its own 64-bit entry with a StartInfo, or in 32-bit protected mode as a loader would.
+enum class BootProtocol : std::uint8_t {
+    automatic,  // direct for an image with our marks, else PVH, else multiboot2
+    direct,
+    pvh,
+    multiboot2
+};
+
+inline constexpr unsigned cpus_most = 16;
+
 struct RunConfig {
     const Image* image = nullptr;
+    unsigned cpus = 1;  // 1 .. cpus_most
+    BootProtocol entry = BootProtocol::automatic;
     std::string command_line;                // for the guest
     std::uint64_t ram_bytes = 128ull << 20;  // 16 MiB .. 3 GiB
     Clock clock = Clock::instructions;
@@ -50,6 +62,7 @@ enum class StopReason : std::uint8_t {
     halted_for_ever,  // HLT with nothing that could wake it
     instruction_limit,
     interrupted,  // `stop` was set
+    reset,        // the guest asked for a reset
     outside_ram,  // fetched or touched physical memory that is not there
     unsupported,  // an instruction this engine cannot run faithfully
     engine_error
@@ -74,7 +87,8 @@ struct FaultStep {  // one link of a fault chain: what was raised, where, with w
 struct RunResult {
     StopReason stop = StopReason::engine_error;
     std::string detail;  // one line for people: address, instruction, cause
-    InstructionIndex instructions = 0;
+    InstructionIndex instructions = 0;  // of all CPUs
+    std::vector<InstructionIndex> cpu_instructions;  // of each; empty from engines that do not tell
     std::uint64_t guest_ticks = 0;
     std::uint8_t guest_code = 0;               // what the guest wrote to the power-off port
     Registers registers{};                     // at the end
@@ -84,7 +98,7 @@ struct RunResult {
 };
 
 struct Capabilities {
-    bool exact_interrupts, register_values, cycle_clock, snapshots;
+    bool exact_interrupts, register_values, cycle_clock, snapshots, several_cpus;
 };
 
 class Engine {

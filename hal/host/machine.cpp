@@ -83,7 +83,7 @@ HostMachine::HostMachine(HostConfig config) : config_(std::move(config)) {
     host::reset_clock();
     host::console_capture = config_.capture_console ? &console_ : nullptr;
     host::entropy_seed = config_.seed ? &*config_.seed : nullptr;
-    boot_info_ = {BootPath::host, {&memory_, 1}, config_.command_line, cycles()};
+    boot_info_ = {BootPath::host, {&memory_, 1}, config_.command_line, PhysAddr(0), cycles()};
 }
 
 HostMachine::~HostMachine() {

@@ -152,7 +152,7 @@ extern "C" [[noreturn, gnu::no_stack_protector]] void hal_start(std::uint64_t in
     memory.remove(image_start().value(), image_end().value());
     static_assert(HAL_BOOT_DIRECT == unsigned(BootPath::direct) && HAL_BOOT_PVH == unsigned(BootPath::pvh));
     static_assert(HAL_BOOT_MULTIBOOT2 == unsigned(BootPath::multiboot2));
-    boot_info = {BootPath(way), memory.ranges(), {command_line, command_line_length}, start_time};
+    boot_info = {BootPath(way), memory.ranges(), {command_line, command_line_length}, PhysAddr(0), start_time};
     __stack_chk_guard = entropy() & ~std::uint64_t{0xff};
     extern void (*const init_array_start[])() asm("__init_array_start");
     extern void (*const init_array_end[])() asm("__init_array_end");

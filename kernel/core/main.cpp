@@ -71,3 +71,8 @@ extern "C" [[noreturn]] void hal::kernel_main(const hal::BootInfo& boot) {
     banner(boot);
     idle_loop();
 }
+
+// Other CPUs are not started yet.
+extern "C" [[noreturn]] void hal::kernel_cpu_main(hal::CpuIndex) {
+    for (;;) hal::halt_until_interrupt();
+}

@@ -5,6 +5,9 @@
 //   void console_write(std::string_view)   Bytes as they are, except that bare metal sends CR before LF. Spins until
 //                                   the device has taken them; never blocks or allocates. Any context; the caller
 //                                   serialises.
+//   int console_read()              A character that was typed (serial line or keyboard), or -1 if there is none. Never
+//                                   waits. Any context, interrupts off. Interrupt::input announces one where the machine
+//                                   can; polling is always allowed.
 #pragma once
 #include <string_view>
 

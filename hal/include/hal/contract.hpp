@@ -10,6 +10,7 @@
 #include <hal/irq.hpp>
 #include <hal/mmu.hpp>
 #include <hal/power.hpp>
+#include <hal/smp.hpp>
 #include <hal/timer.hpp>
 #include <hal/trap.hpp>
 #include <hal/upcalls.hpp>
@@ -62,6 +63,11 @@ HAL_REQUIRES(timer_disarm, void);
 HAL_REQUIRES(console_init, void);
 HAL_REQUIRES(console_write, void, std::string_view);
 HAL_REQUIRES(power_off, void, PowerOff);
+HAL_REQUIRES(cpu_count, unsigned);
+HAL_REQUIRES(cpu_start, bool, CpuIndex, TableFrames&);
+HAL_REQUIRES(send_interrupt, void, CpuIndex, Interrupt);
+HAL_REQUIRES(serve_requests, void);
+HAL_REQUIRES(cpu_clock_report, std::string_view);
 HAL_REQUIRES(vector_init, void);
 HAL_REQUIRES(enter_user, void, VirtAddr, VirtAddr, std::uint64_t);
 HAL_REQUIRES(user_range_ok, bool, VirtAddr, std::size_t);

@@ -3,6 +3,8 @@
 //
 //   [[noreturn]] void power_off(PowerOff)   Waits until the console is drained, then ends the machine; tells an
 //                                   emulator whether the guest succeeded. Any context, interrupts off.
+//   [[noreturn]] void reboot()      The same, but the machine starts again (ACPI reset register, keyboard controller,
+//                                   triple fault). The host ends the process as power_off(success) does.
 #pragma once
 #include <cstdint>
 
