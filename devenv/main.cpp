@@ -12,5 +12,6 @@ int main(int argc, char** argv) {
     devenv::add_trace(line);  // look into a trace file
     devenv::add_diff(line);   // cycles gained and lost between two commits
     devenv::add_bench(line);  // native figures, and the simulator's own speed
+    devenv::add_image(line);  // what a PC boots: exo.iso, exo.img
     return line.run(argc, argv);
 }

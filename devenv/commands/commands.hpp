@@ -11,5 +11,6 @@ void add_run(CommandLine&);
 void add_trace(CommandLine&);
 void add_diff(CommandLine&);
 void add_bench(CommandLine&);
+void add_image(CommandLine&);
 
 }  // namespace devenv

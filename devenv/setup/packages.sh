@@ -8,17 +8,22 @@ NEXT_SUITE=forky                                      # the first Debian suite w
 
 # What is it | Debian package | oldest version that works | commands that need it | what to look for where there is no dpkg
 REQUIREMENTS=(
-  "C++23 compiler|g++|4:12.2|sim run trace diff bench test|g++"
-  "CMake|cmake|3.25|sim run trace diff bench test|cmake"
-  "Ninja|ninja-build|1.10|sim run trace diff bench test|ninja"
-  "Unicorn engine|libunicorn-dev|2.1.4|sim run trace diff bench test|/usr/include/unicorn/unicorn.h"
-  "LLVM decoder|llvm-22-dev|1:22.1|sim run trace diff bench test|/usr/lib/llvm-22/lib/libLLVM-22.so"
-  "DWARF reader (elfutils)|libdw-dev|0.188|sim run trace diff bench test|/usr/include/elfutils/libdw.h"
-  "CLI11|libcli11-dev|2.1|sim run trace diff bench test|/usr/include/CLI/CLI.hpp"
-  "spdlog|libspdlog-dev|1:1.10|sim run trace diff bench test|/usr/include/spdlog/spdlog.h"
-  "JSON for Modern C++|nlohmann-json3-dev|3.11|sim run trace diff bench test|/usr/include/nlohmann/json.hpp"
-  "Zstandard|libzstd-dev|1.5|sim run trace diff bench test|/usr/include/zstd.h"
+  "C++23 compiler|g++|4:12.2|sim run trace diff bench image test|g++"
+  "CMake|cmake|3.25|sim run trace diff bench image test|cmake"
+  "Ninja|ninja-build|1.10|sim run trace diff bench image test|ninja"
+  "Unicorn engine|libunicorn-dev|2.1.4|sim run trace diff bench image test|/usr/include/unicorn/unicorn.h"
+  "LLVM decoder|llvm-22-dev|1:22.1|sim run trace diff bench image test|/usr/lib/llvm-22/lib/libLLVM-22.so"
+  "DWARF reader (elfutils)|libdw-dev|0.188|sim run trace diff bench image test|/usr/include/elfutils/libdw.h"
+  "CLI11|libcli11-dev|2.1|sim run trace diff bench image test|/usr/include/CLI/CLI.hpp"
+  "spdlog|libspdlog-dev|1:1.10|sim run trace diff bench image test|/usr/include/spdlog/spdlog.h"
+  "JSON for Modern C++|nlohmann-json3-dev|3.11|sim run trace diff bench image test|/usr/include/nlohmann/json.hpp"
+  "Zstandard|libzstd-dev|1.5|sim run trace diff bench image test|/usr/include/zstd.h"
   "git|git|1:2.30|diff test|git"
+  "GRUB's image maker|grub-common|2.06|image test|grub-mkimage"
+  "GRUB for BIOS|grub-pc-bin|2.06|image test|/usr/lib/grub/i386-pc/boot.img"
+  "GRUB for UEFI|grub-efi-amd64-bin|2.06|image test|/usr/lib/grub/x86_64-efi/moddep.lst"
+  "ISO 9660 writer|xorriso|1.5.2|image test|xorriso"
+  "FAT tools|mtools|4.0.32|image test|mformat"
   "GoogleTest|libgtest-dev|1.12|test|/usr/include/gtest/gtest.h"
 )
 
