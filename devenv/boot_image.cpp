@@ -11,9 +11,9 @@
 #include <devenv/environment.hpp>
 #include <devenv/exit_status.hpp>
 #include <devenv/signals.hpp>
-#include <devenv/subprocess.hpp>
 #include <fstream>
 #include <iterator>
+#include <sim/process/child.hpp>
 #include <vector>
 
 namespace devenv {
@@ -85,17 +85,19 @@ class Workshop {
 
     // Runs a program of `package` in this folder, with a fixed date and time zone.
     void run(const char* package, const std::vector<std::string>& arguments) const {
-        ChildResult result;
+        sim::ChildResult result;
         try {
-            result = run_child({.arguments = arguments,
-                                .folder = folder_,
-                                .environment = {{"SOURCE_DATE_EPOCH", date_of_everything},
-                                                {"TZ", "UTC"},
-                                                {"LC_ALL", "C"},
-                                                {"MTOOLSRC", "/dev/null"},
-                                                {"MTOOLS_SKIP_CHECK", "1"}}});
-        } catch (const Failure& failure) {
-            throw Failure(failure.status, fmt::format("{}; install the package {}", failure.what(), package));
+            result = sim::run_child({.arguments = arguments,
+                                     .folder = folder_,
+                                     .environment = {{"SOURCE_DATE_EPOCH", date_of_everything},
+                                                     {"TZ", "UTC"},
+                                                     {"LC_ALL", "C"},
+                                                     {"MTOOLSRC", "/dev/null"},
+                                                     {"MTOOLS_SKIP_CHECK", "1"}},
+                                     .stop = &stop_requested(),
+                                     .private_folder = folder_});
+        } catch (const sim::ProcessError& error) {
+            throw Failure(Exit::missing, fmt::format("{}; install the package {}", error.what(), package));
         }
         if (result.interrupted) throw Failure(Exit::interrupted, display(image_) + ": not made: interrupted");
         if (result.status == 0) return;
@@ -106,7 +108,7 @@ class Workshop {
             full ? "the disk is full: make room, or choose another folder with -o" : "the lines above are its own";
         throw Failure(Exit::difference,
                       fmt::format("{}: not made: {} ended with status {}:\n{}\n{}", display(image_), arguments.front(),
-                                  result.status, last_lines(result.errors, 6), next));
+                                  result.status, sim::last_lines(result.errors, 6), next));
     }
 
   private:

@@ -11,6 +11,7 @@
 #include <iostream>
 #include <sim/engine.hpp>
 #include <sim/image/image.hpp>
+#include <sim/process/child.hpp>
 #include <sim/trace/trace.hpp>
 #include <sstream>
 
@@ -40,6 +41,8 @@ Exit act(const std::function<Exit()>& action) {
     } catch (const sim::TraceError& error) {
         return fail(Exit::usage, error.what());
     } catch (const sim::EngineError& error) {
+        return fail(Exit::missing, error.what());
+    } catch (const sim::ProcessError& error) {
         return fail(Exit::missing, error.what());
     } catch (const std::bad_alloc&) {
         return fail(Exit::missing, "out of memory; give the guest less with --ram");

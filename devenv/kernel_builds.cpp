@@ -11,8 +11,8 @@
 #include <devenv/exit_status.hpp>
 #include <devenv/kernel_builds.hpp>
 #include <devenv/signals.hpp>
-#include <devenv/subprocess.hpp>
 #include <devenv/view/format.hpp>
+#include <sim/process/child.hpp>
 
 namespace devenv {
 namespace fs = std::filesystem;
@@ -44,20 +44,20 @@ class Scratch {
     fs::path path_;
 };
 
-ChildResult run(const Child& child) {
-    ChildResult result = run_child(child);
+sim::ChildResult run(sim::Child child) {
+    child.stop = &stop_requested();
+    sim::ChildResult result = sim::run_child(std::move(child));
     if (result.interrupted) throw Failure(Exit::interrupted, "interrupted; scratch trees removed");
     return result;
 }
 
-ChildResult git(const fs::path& root, std::vector<std::string> arguments,
-                std::vector<std::pair<std::string, std::string>> environment = {}) {
+sim::ChildResult git(const fs::path& root, std::vector<std::string> arguments,
+                     std::vector<std::pair<std::string, std::string>> environment = {}) {
     arguments.insert(arguments.begin(), "git");
     try {
         return run({.arguments = std::move(arguments), .folder = root, .environment = std::move(environment)});
-    } catch (const Failure& failure) {
-        if (failure.status != Exit::missing) throw;
-        throw Failure(Exit::missing, std::string(failure.what()) + "; install the package git");
+    } catch (const sim::ProcessError& error) {
+        throw Failure(Exit::missing, std::string(error.what()) + "; install the package git");
     }
 }
 
@@ -76,11 +76,11 @@ std::string digest_of_tools() {
 }  // namespace
 
 KernelBuilds::KernelBuilds(fs::path root, fs::path cache) : root_(std::move(root)), cache_(std::move(cache)) {
-    const ChildResult top = git(root_, {"rev-parse", "--show-toplevel"});
+    const sim::ChildResult top = git(root_, {"rev-parse", "--show-toplevel"});
     std::error_code failed;
-    if (top.status != 0 || !fs::equivalent(last_lines(top.output, 1), root_, failed)) {
+    if (top.status != 0 || !fs::equivalent(sim::last_lines(top.output, 1), root_, failed)) {
         throw Failure(Exit::usage, root_.string() + ": is not a git repository, so it has no commits to compare" +
-                                       (top.errors.empty() ? "" : " (git: " + last_lines(top.errors, 3) + ")"));
+                                       (top.errors.empty() ? "" : " (git: " + sim::last_lines(top.errors, 3) + ")"));
     }
     tools_ = digest_of_tools();
     lock();
@@ -111,13 +111,13 @@ void KernelBuilds::lock() {
 }
 
 std::string KernelBuilds::commit(const std::string& revision) const {
-    const ChildResult parsed =
+    const sim::ChildResult parsed =
         git(root_, {"rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}"});
     if (parsed.status != 0) {
         throw Failure(Exit::usage,
                       revision + ": no such commit; git log --oneline lists them, HEAD~1 is the last but one");
     }
-    return last_lines(parsed.output, 1);
+    return sim::last_lines(parsed.output, 1);
 }
 
 fs::path KernelBuilds::image_of(const std::string& commit) const {
@@ -145,10 +145,10 @@ void KernelBuilds::check_out(const std::string& commit, const fs::path& tree) co
     fs::create_directories(tree);
     for (const std::vector<std::string>& step : {std::vector<std::string>{"read-tree", commit},
                                                  {"checkout-index", "--all", "--prefix=" + tree.string() + "/"}}) {
-        const ChildResult result = git(root_, step, index);
+        const sim::ChildResult result = git(root_, step, index);
         if (result.status != 0) {
             throw Failure(Exit::difference, "git " + step.front() + " of " + commit.substr(0, 12) + " failed:\n" +
-                                                last_lines(result.errors, log_lines));
+                                                sim::last_lines(result.errors, log_lines));
         }
     }
 }
@@ -158,10 +158,10 @@ fs::path KernelBuilds::build(const fs::path& tree, const fs::path& folder, const
                                                    {"cmake", "--build", folder.string(), "--target", "exo.elf"}};
     steps.front().insert(steps.front().end(), build_options.begin(), build_options.end());
     for (const auto& step : steps) {
-        const ChildResult result = run({.arguments = step, .folder = {}});
+        const sim::ChildResult result = run({.arguments = step, .folder = {}});
         if (result.status == 0) continue;
         throw Failure(Exit::difference, "the kernel of " + what + " does not build; the end of its log:\n" +
-                                            last_lines(result.output + result.errors, log_lines));
+                                            sim::last_lines(result.output + result.errors, log_lines));
     }
     const fs::path image = folder / "kernel" / "exo.elf";
     if (!fs::exists(image)) throw Failure(Exit::difference, what + " builds no kernel/exo.elf");

@@ -8,10 +8,11 @@
 #include <devenv/commands/self_bench.hpp>
 #include <devenv/environment.hpp>
 #include <devenv/output.hpp>
-#include <devenv/subprocess.hpp>
+#include <devenv/signals.hpp>
 #include <devenv/view/bench_report.hpp>
 #include <devenv/view/format.hpp>
 #include <memory>
+#include <sim/process/child.hpp>
 
 namespace devenv {
 
@@ -38,9 +39,10 @@ Exit native(const BenchOptions& options) {
     std::vector<std::string> arguments = {program.string()};
     if (options.quick) arguments.push_back("--quick");
     if (!options.row.empty()) arguments.insert(arguments.end(), {"--row", options.row});
-    const ChildResult result = run_child({.arguments = std::move(arguments), .folder = {}});
+    const sim::ChildResult result =
+        sim::run_child({.arguments = std::move(arguments), .folder = {}, .stop = &stop_requested()});
     if (result.interrupted) return Exit::interrupted;
-    if (!result.errors.empty()) spdlog::info("{}", last_lines(result.errors, 20));
+    if (!result.errors.empty()) spdlog::info("{}", sim::last_lines(result.errors, 20));
     if (result.status == static_cast<int>(Exit::usage)) return Exit::usage;
     const Json report = Json::parse(result.output, nullptr, false);
     if (report.is_discarded()) {

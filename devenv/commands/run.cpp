@@ -12,12 +12,12 @@
 #include <devenv/output.hpp>
 #include <devenv/signals.hpp>
 #include <devenv/simulate.hpp>
-#include <devenv/subprocess.hpp>
 #include <devenv/view/failure_report.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/run_report.hpp>
 #include <memory>
 #include <mutex>
+#include <sim/process/child.hpp>
 #include <thread>
 
 namespace devenv {
@@ -106,13 +106,13 @@ Exit run_unicorn(const RunOptions& options) {
     return timed_out ? Exit::limit : exit_for(run.result.stop);
 }
 
-const char* host_stop(const ChildResult& result) {
+const char* host_stop(const sim::ChildResult& result) {
     if (result.interrupted) return "interrupted";
     if (result.timed_out) return "time-limit";
     return result.status == 0 ? "power-off" : "guest-failed";
 }
 
-Exit host_exit(const ChildResult& result) {
+Exit host_exit(const sim::ChildResult& result) {
     if (result.interrupted) return Exit::interrupted;
     if (result.timed_out) return Exit::limit;
     return result.status == 0 ? Exit::done : Exit::guest_failed;
@@ -135,15 +135,16 @@ Exit run_host(const RunOptions& options) {
     const auto start = std::chrono::steady_clock::now();
     std::string console;
     const auto live = live_console(options);
-    const ChildResult result =
-        run_child({.arguments = {program.string(), "--cmdline", options.scenario.guest_command_line(), "--seed",
-                                 std::to_string(options.scenario.seed)},
-                   .folder = {},
-                   .timeout_s = options.timeout_s,
-                   .on_output = [&](std::string_view text) {
-                       console += text;
-                       if (live) live(text);
-                   }});
+    const sim::ChildResult result =
+        sim::run_child({.arguments = {program.string(), "--cmdline", options.scenario.guest_command_line(), "--seed",
+                                      std::to_string(options.scenario.seed)},
+                        .folder = {},
+                        .timeout_s = options.timeout_s,
+                        .stop = &stop_requested(),
+                        .on_output = [&](std::string_view text) {
+                            console += text;
+                            if (live) live(text);
+                        }});
     if (options.json) {
         const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
         standard_output().write(json_document({{"schema", report_schema},
@@ -157,7 +158,7 @@ Exit run_host(const RunOptions& options) {
                                                {"errors", result.errors}}));
     }
     standard_output().flush();
-    if (!result.errors.empty()) spdlog::warn("exo-host: {}", last_lines(result.errors, 20));
+    if (!result.errors.empty()) spdlog::warn("exo-host: {}", sim::last_lines(result.errors, 20));
     if (result.timed_out) spdlog::error("{}", time_limit_text(*options.timeout_s));
     if (host_exit(result) == Exit::guest_failed)
         spdlog::error("the kernel in the Linux process ended with status {}", result.status);

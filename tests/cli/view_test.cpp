@@ -6,7 +6,6 @@
 #include <devenv/exit_status.hpp>
 #include <devenv/extra_interrupts.hpp>
 #include <devenv/mark_window.hpp>
-#include <devenv/subprocess.hpp>
 #include <devenv/view/failure_report.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/run_report.hpp>
@@ -150,16 +149,6 @@ TEST(Failure, RegistersFit80Columns) {
     std::size_t count = 0;
     for (std::string line; std::getline(lines, line); ++count) EXPECT_LE(columns(line), 80u) << line;
     EXPECT_EQ(count, 8u);
-}
-
-TEST(Subprocess, StatusOutputAndTime) {
-    const ChildResult done = run_child({.arguments = {"sh", "-c", "echo out; echo err >&2; exit 7"}, .folder = {}});
-    EXPECT_EQ(done.status, 7);
-    EXPECT_EQ(done.output, "out\n");
-    EXPECT_EQ(done.errors, "err\n");
-    EXPECT_TRUE(run_child({.arguments = {"sleep", "60"}, .folder = {}, .timeout_s = 0.1}).timed_out);
-    EXPECT_THROW(run_child({.arguments = {"/no/such/program"}, .folder = {}}), Failure);
-    EXPECT_EQ(last_lines("a\nb\nc\n", 2), "b\nc");
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ rule_licence() {
   local file line licence
   tracked "$SOURCES" | while IFS= read -r file; do
     licence='MIT'
-    [[ $file =~ ^(sim|devenv|tests/engines|tests/cli)/|^tests/contract/runner ]] && licence='GPL-2.0-or-later'
+    [[ $file =~ ^(sim|devenv|tests/engines|tests/cli|tests/boot)/|^tests/contract/runner ]] && licence='GPL-2.0-or-later'
     [[ $file =~ CMakeLists\.txt$ ]] && licence='(MIT|GPL-2.0-or-later)'
     IFS= read -r line <"$file"
     [[ $line == '#!'* ]] && line=$(sed -n 2p "$file")

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A folder that is this run's alone: in $TMPDIR or /tmp, for its user only, removed with all that is in it.
+#pragma once
+#include <filesystem>
+#include <sim/process/descriptor.hpp>
+
+namespace sim {
+
+class TemporaryFolder {
+  public:
+    // Throws ProcessError naming the folder and the cause. Also removes those of runs that were killed.
+    TemporaryFolder();
+    ~TemporaryFolder();
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+    const std::filesystem::path& path() const { return path_; }  // absolute
+
+  private:
+    std::filesystem::path path_;
+    Descriptor lock_;  // held as long as the run lives
+};
+
+}  // namespace sim
