@@ -166,6 +166,7 @@ Exit exit_for(sim::StopReason reason) {
         case guest_failed:
         case triple_fault:
         case halted_for_ever:
+        case reset:
         case outside_ram:
             return Exit::guest_failed;
         case instruction_limit:

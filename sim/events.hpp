@@ -36,7 +36,8 @@ struct Access {
 
 // Register numbers as encoded in instructions: 0 rax, 1 rcx, 2 rdx, 3 rbx, 4 rsp, 5 rbp, 6 rsi, 7 rdi, 8..15 r8..r15.
 inline constexpr std::uint8_t no_register = 0xff;
-enum class SegmentBase : std::uint8_t { none, fs, gs };
+// In 64-bit mode only fs and gs have a base; in the others every operand names its segment.
+enum class SegmentBase : std::uint8_t { none, fs, gs, es, cs, ss, ds };
 
 struct MemoryOperand {
     std::uint8_t base = no_register;
@@ -45,7 +46,8 @@ struct MemoryOperand {
     SegmentBase segment = SegmentBase::none;
     AccessKind kind = AccessKind::load;
     std::uint16_t size = 0;          // bytes in all
-    std::uint8_t address_bits = 64;  // 32: the sum is truncated
+    std::uint8_t address_bits = 64;  // 16, 32: the sum is truncated
+    bool linear32 = false;           // so is what comes of adding the segment's base, to 32 bits (not in 64-bit mode)
     std::int64_t displacement = 0;   // RIP-relative operands: the absolute address; implicit stack: -8 for a push
 };
 
@@ -104,8 +106,14 @@ enum class Special : std::uint8_t {
     unsupported  // unsupported: the engine cannot run it faithfully (VEX, EVEX): it must stop
 };
 
+// What bytes of code mean (CS.L, CS.D) and how wide the stack pointer is (SS.B).
+struct CodeMode {
+    std::uint8_t bits = 64, stack_bits = 64;  // 16, 32 or 64; 64 both or neither
+    bool operator==(const CodeMode&) const = default;
+};
+
 struct Instruction {
-    std::uint64_t address;  // virtual
+    std::uint64_t address;  // virtual (outside 64-bit mode: linear, with the base of CS)
     std::uint8_t length;    // bytes, 1..15
     Flow flow = Flow::next;
     Special special = Special::plain;
@@ -117,6 +125,7 @@ struct Instruction {
     std::uint16_t writes = 0;
     bool reads_flags = false;
     bool writes_flags = false;
+    std::uint8_t code_bits = 64;  // decoded as 16, 32 or 64-bit code
     MemoryOperand memory[2];
 };
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One instruction from bytes. LLVM decodes prefixes it does not expect as instructions of their own, so prefixes are
-// read here, and LLVM is given the instruction in a canonical form: only the prefixes that change its meaning, in the
-// order that assemblers write. Legacy prefixes may come in any order and repeat; a REX prefix counts only as the last
-// one (SDM 2A 2.1.1, 2.2.1); es, cs, ss and ds overrides mean nothing in 64-bit mode (APM2 4.5.3).
+// One instruction from bytes: LLVM decodes it, after its prefixes have been read by canonical.cpp; what LLVM leaves out
+// comes from opcode_info.cpp.
 #include <llvm/Config/llvm-config.h>
 #include <llvm/MC/MCAsmInfo.h>
 #include <llvm/MC/MCContext.h>
@@ -20,6 +18,7 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <sim/image/canonical.hpp>
 #include <sim/image/decoder.hpp>
 #include <sim/image/opcode_info.hpp>
 #include <stdexcept>
@@ -28,98 +27,11 @@
 namespace sim {
 namespace {
 
+using detail::Canonical;
 using detail::Direction;
 using detail::Implicit;
 
-constexpr std::size_t max_length = 15;
 constexpr std::uint8_t rcx = 1, rbx = 3, rsp = 4, rbp = 5, rsi = 6, rdi = 7;
-
-// An instruction's prefixes and its canonical bytes.
-struct Canonical {
-    std::array<std::uint8_t, 2 * max_length> bytes{};
-    std::size_t size = 0;
-    std::size_t prefix_bytes = 0;            // in the original
-    std::size_t canonical_prefix_bytes = 0;  // of `bytes`
-    std::uint8_t repeat = 0;                 // the last of f2 and f3, or 0
-    SegmentBase segment = SegmentBase::none;
-    bool lock = false;
-    bool address32 = false;
-    bool string = false;
-    bool vex = false;  // VEX, EVEX or XOP
-
-    void add(std::uint8_t byte) { bytes[size++] = byte; }
-};
-
-bool is_string_opcode(std::uint8_t opcode) {
-    return (opcode >= 0x6c && opcode <= 0x6f) || (opcode >= 0xa4 && opcode <= 0xa7) ||
-           (opcode >= 0xaa && opcode <= 0xaf);
-}
-
-bool is_vex(std::span<const std::uint8_t> body) {
-    if (body[0] == 0xc4 || body[0] == 0xc5 || body[0] == 0x62) return true;
-    return body[0] == 0x8f && body.size() > 1 && (body[1] & 0x1f) >= 8;  // XOP; else pop
-}
-
-std::optional<Canonical> canonicalise(std::span<const std::uint8_t> bytes) {
-    Canonical c;
-    bool operand16 = false;
-    std::uint8_t rex = 0;
-    std::size_t i = 0;
-    for (; i < bytes.size() && i < max_length; ++i) {
-        const std::uint8_t byte = bytes[i];
-        bool legacy = true;
-        switch (byte) {
-            case 0xf0:
-                c.lock = true;
-                break;
-            case 0xf2:
-            case 0xf3:
-                c.repeat = byte;
-                break;
-            case 0x66:
-                operand16 = true;
-                break;
-            case 0x67:
-                c.address32 = true;
-                break;
-            case 0x64:
-                c.segment = SegmentBase::fs;
-                break;
-            case 0x65:
-                c.segment = SegmentBase::gs;
-                break;
-            case 0x26:
-            case 0x2e:
-            case 0x36:
-            case 0x3e:
-                break;
-            default:
-                legacy = false;
-        }
-        if (legacy) rex = 0;
-        else if ((byte & 0xf0) == 0x40) rex = byte;
-        else break;
-    }
-    if (i == bytes.size() || i == max_length) return std::nullopt;
-    const auto body = bytes.subspan(i, std::min(bytes.size(), max_length) - i);
-    if (body[0] == 0xd5) return std::nullopt;  // REX2: #UD without APX
-    c.prefix_bytes = i;
-    c.string = is_string_opcode(body[0]);
-    c.vex = is_vex(body);
-    if (c.vex && (rex != 0 || operand16 || c.repeat != 0 || c.lock)) return std::nullopt;  // #UD, SDM 2A 2.3.2
-
-    if (c.address32) c.add(0x67);
-    if (operand16) c.add(0x66);
-    if (c.segment != SegmentBase::none) c.add(c.segment == SegmentBase::fs ? 0x64 : 0x65);
-    const bool two_byte = body[0] == 0x0f;
-    const bool pause = body[0] == 0x90 && c.repeat == 0xf3 && (rex & 1) == 0;
-    // Lockable instructions have no mandatory prefix: there f2 and f3 are hints (xacquire, xrelease).
-    if (c.repeat != 0 && !c.lock && (two_byte || pause)) c.add(c.repeat);
-    if (rex != 0) c.add(rex);
-    c.canonical_prefix_bytes = c.size;
-    for (const std::uint8_t byte : body) c.add(byte);
-    return c;
-}
 
 // Bytes of the operand that an Intel-syntax text names, 0 if it names none.
 std::uint16_t printed_size(std::string_view text) {
@@ -137,6 +49,12 @@ std::uint16_t printed_size(std::string_view text) {
     return name == std::end(names) ? 0 : name->bytes;
 }
 
+const char* triple_name(CodeMode mode) {
+    return mode.bits == 64   ? "x86_64-unknown-none-elf"
+           : mode.bits == 32 ? "i386-unknown-unknown"
+                             : "i386-unknown-unknown-code16";
+}
+
 void initialise_llvm() {
     static std::once_flag once;
     std::call_once(once, [] {
@@ -148,11 +66,11 @@ void initialise_llvm() {
 
 class LlvmDecoder final : public Decoder {
   public:
-    LlvmDecoder() : triple_("x86_64-unknown-none-elf") {
+    explicit LlvmDecoder(CodeMode mode) : mode_(mode), triple_(triple_name(mode)) {
         initialise_llvm();
         std::string error;
         const llvm::Target* target = llvm::TargetRegistry::lookupTarget(triple_, error);
-        if (target == nullptr) throw std::runtime_error("LLVM has no x86-64 target: " + error);
+        if (target == nullptr) throw std::runtime_error("LLVM has no x86 target: " + error);
         registers_.reset(target->createMCRegInfo(triple_));
         assembler_.reset(target->createMCAsmInfo(*registers_, triple_, options_));
         instructions_.reset(target->createMCInstrInfo());
@@ -193,6 +111,7 @@ class LlvmDecoder final : public Decoder {
     MemoryOperand encoded_operand(unsigned first, const Canonical&, const Opcode&, std::uint64_t next) const;
     std::string print(Syntax syntax, std::uint64_t next);
 
+    CodeMode mode_;
     llvm::Triple triple_;
     llvm::MCTargetOptions options_;
     std::unique_ptr<llvm::MCRegisterInfo> registers_;
@@ -237,7 +156,7 @@ void LlvmDecoder::index_registers() {
 
 // Decodes into inst_ and length_.
 std::optional<Canonical> LlvmDecoder::decode_llvm(std::span<const std::uint8_t> bytes) {
-    auto c = canonicalise(bytes);
+    auto c = detail::canonicalise(bytes, mode_);
     if (!c) return std::nullopt;
     inst_.clear();
     inst_.setFlags(0);
@@ -313,8 +232,8 @@ void LlvmDecoder::add_registers(Instruction& out) const {
 
 MemoryOperand LlvmDecoder::encoded_operand(unsigned first, const Canonical& c, const Opcode& op,
                                            std::uint64_t next) const {
-    MemoryOperand m{.segment = c.segment, .kind = op.kind, .size = op.info.size};
-    m.address_bits = c.address32 ? 32 : 64;
+    MemoryOperand m = c.operand(SegmentBase::ds);
+    m.kind = op.kind, m.size = op.info.size;
     if (inst_.getOperand(first).isImm()) {  // mov with an absolute address
         m.displacement = inst_.getOperand(first).getImm();
         return m;
@@ -327,6 +246,7 @@ MemoryOperand LlvmDecoder::encoded_operand(unsigned first, const Canonical& c, c
         if (base == eip_) m.displacement &= 0xffff'ffff;
     } else if (base != 0) {
         m.base = general_[base];
+        if (m.base == rsp || m.base == rbp) m.segment = c.operand(SegmentBase::ss).segment;
     }
     if (index != 0 && general_[index] != no_register) {
         m.index = general_[index];
@@ -337,26 +257,33 @@ MemoryOperand LlvmDecoder::encoded_operand(unsigned first, const Canonical& c, c
 
 void add_operand(Instruction& out, const MemoryOperand& m) { out.memory[out.operand_count++] = m; }
 
-void add_stack(Instruction& out, AccessKind kind, std::uint8_t base, unsigned bytes) {
-    add_operand(out, {.base = base,
-                      .kind = kind,
-                      .size = static_cast<std::uint16_t>(bytes),
-                      .displacement = kind == AccessKind::store ? -static_cast<std::int64_t>(bytes) : 0});
+// The stack is in SS, whatever the prefixes say.
+void add_stack(Instruction& out, const Canonical& c, AccessKind kind, std::uint8_t base, unsigned bytes) {
+    MemoryOperand m = c.stack_operand();
+    m.base = base, m.kind = kind, m.size = static_cast<std::uint16_t>(bytes);
+    if (kind == AccessKind::store) m.displacement = -static_cast<std::int64_t>(bytes);
+    add_operand(out, m);
     out.reads |= static_cast<std::uint16_t>(1u << base | 1u << rsp);
     out.writes |= 1u << rsp;
 }
 
 void add_indexed(Instruction& out, const Canonical& c, AccessKind kind, std::uint8_t base, unsigned bytes) {
-    MemoryOperand m{.base = base, .kind = kind, .size = static_cast<std::uint16_t>(bytes)};
-    m.address_bits = c.address32 ? 32 : 64;
-    if (base != rdi) m.segment = c.segment;  // the destination of a string instruction takes no override
+    MemoryOperand m = c.operand(SegmentBase::ds);
+    m.base = base, m.kind = kind, m.size = static_cast<std::uint16_t>(bytes);
     add_operand(out, m);
     out.reads |= static_cast<std::uint16_t>(1u << base);
+}
+
+// Where a string instruction stores, and what it compares with: in ES, which takes no override.
+void add_destination(Instruction& out, const Canonical& c, AccessKind kind, unsigned bytes) {
+    add_indexed(out, c, kind, rdi, bytes);
+    out.memory[out.operand_count - 1].segment = c.mode.bits == 64 ? SegmentBase::none : SegmentBase::es;
 }
 
 void add_memory(Instruction& out, const Canonical& c, const detail::OpcodeInfo& info,
                 const std::optional<MemoryOperand>& encoded) {
     const unsigned slot = info.size != 0 ? info.size : 8;
+    const unsigned stack_slot = c.mode.bits == 64 ? slot : c.operand_bytes;  // 64-bit mode: the opcode's name tells
     const auto load = AccessKind::load;
     const auto store = AccessKind::store;
     switch (info.implicit) {
@@ -368,59 +295,64 @@ void add_memory(Instruction& out, const Canonical& c, const detail::OpcodeInfo& 
             break;
         case Implicit::push:
         case Implicit::call: {
-            const unsigned bytes = info.implicit == Implicit::call ? 8 : slot;
+            const bool call64 = info.implicit == Implicit::call && c.mode.bits == 64;
             if (encoded) add_operand(out, *encoded);
             if (encoded) out.memory[0].kind = load;
-            add_stack(out, store, rsp, bytes);
+            add_stack(out, c, store, rsp, call64 ? 8 : stack_slot);
             break;
         }
         case Implicit::pop:
-            add_stack(out, load, rsp, slot);
+            add_stack(out, c, load, rsp, stack_slot);
             if (encoded) add_operand(out, *encoded);
             if (encoded) out.memory[1].kind = store;
             // pop [rsp + n] forms the address after rsp has moved (SDM 2B, POP).
-            if (encoded && encoded->base == rsp) out.memory[1].displacement += slot;
+            if (encoded && encoded->base == rsp) out.memory[1].displacement += stack_slot;
             break;
         case Implicit::ret:
-            add_stack(out, load, rsp, slot);
+            add_stack(out, c, load, rsp, stack_slot);
             break;
         case Implicit::leave:
-            add_stack(out, load, rbp, slot);
+            add_stack(out, c, load, rbp, stack_slot);
             out.writes |= 1u << rbp;
             break;
+        case Implicit::push_all:
+            add_stack(out, c, store, rsp, 8 * stack_slot);
+            break;
+        case Implicit::pop_all:
+            add_stack(out, c, load, rsp, 8 * stack_slot);
+            break;
         case Implicit::iret:
-            add_stack(out, load, rsp, 5 * slot);
+            add_stack(out, c, load, rsp, c.mode.bits == 64 ? 5 * slot : 3 * stack_slot);
             break;
         case Implicit::far_ret:
-            add_stack(out, load, rsp, 2 * slot);
+            add_stack(out, c, load, rsp, 2 * stack_slot);
             break;
         case Implicit::far_call:
             if (encoded) add_operand(out, *encoded);
-            add_stack(out, store, rsp, 2 * (info.size - 2u));
+            add_stack(out, c, store, rsp, 2 * (c.mode.bits == 64 ? info.size - 2u : stack_slot));
             break;
         case Implicit::movs:
             add_indexed(out, c, load, rsi, slot);
-            add_indexed(out, c, store, rdi, slot);
+            add_destination(out, c, store, slot);
             break;
         case Implicit::cmps:
             add_indexed(out, c, load, rsi, slot);
-            add_indexed(out, c, load, rdi, slot);
+            add_destination(out, c, load, slot);
             break;
         case Implicit::stos:
-            add_indexed(out, c, store, rdi, slot);
+            add_destination(out, c, store, slot);
             break;
         case Implicit::lods:
             add_indexed(out, c, load, rsi, slot);
             break;
         case Implicit::scas:
-            add_indexed(out, c, load, rdi, slot);
+            add_destination(out, c, load, slot);
             break;
         case Implicit::xlat:
             add_indexed(out, c, load, rbx, slot);
             break;
         case Implicit::mask_move:
             add_indexed(out, c, store, rdi, slot);
-            out.memory[0].segment = c.segment;
             break;
     }
 }
@@ -430,6 +362,7 @@ std::optional<Instruction> LlvmDecoder::decode(std::span<const std::uint8_t> byt
     if (!c) return std::nullopt;
     const Opcode& op = opcode();
     Instruction out{.address = address, .length = static_cast<std::uint8_t>(length_)};
+    out.code_bits = mode_.bits;
     out.flow = op.info.flow;
     out.special = c->vex ? Special::unsupported : op.info.special;
     out.opcode = static_cast<std::uint16_t>(inst_.getOpcode());
@@ -483,6 +416,6 @@ std::string LlvmDecoder::text(std::span<const std::uint8_t> bytes, std::uint64_t
 
 }  // namespace
 
-std::unique_ptr<Decoder> Decoder::make() { return std::make_unique<LlvmDecoder>(); }
+std::unique_ptr<Decoder> Decoder::make(CodeMode mode) { return std::make_unique<LlvmDecoder>(mode); }
 
 }  // namespace sim

@@ -13,10 +13,12 @@ enum class Implicit : std::uint8_t {
     none,
     push,       // store below rsp; after the encoded operand, if there is one
     pop,        // load at rsp; before the encoded operand, if there is one
-    call,       // as push, of 8 bytes
-    ret,        // as pop, of 8 bytes
+    call,       // as push, of 8 bytes in 64-bit mode
+    ret,        // as pop, of 8 bytes in 64-bit mode
+    push_all,   // store of eight slots below rsp
+    pop_all,    // load of eight slots at rsp
     leave,      // load at rbp
-    iret,       // load of five slots at rsp
+    iret,       // load of five slots at rsp (outside 64-bit mode: three)
     far_call,   // store of two slots below rsp, after the encoded far pointer
     far_ret,    // load of two slots at rsp
     movs,       // load at rsi, store at rdi
@@ -38,7 +40,7 @@ struct OpcodeInfo {
     Special special = Special::plain;
     Implicit implicit = Implicit::none;
     Direction direction = Direction::from_llvm;
-    std::uint16_t size = 0;   // bytes of the encoded operand, or of one implicit slot; 0: as printed
+    std::uint16_t size = 0;   // bytes of the encoded operand, or of one implicit slot (in 64-bit mode); 0: as printed
     std::uint16_t reads = 0;  // general registers, besides those that LLVM lists
     std::uint16_t writes = 0;
     bool reads_flags = false;

@@ -105,7 +105,8 @@ void put_operand(Bytes& out, const MemoryOperand& operand) {
     out.put_signed(operand.displacement);
 }
 
-bool get_operand(Cursor& in, MemoryOperand& operand) {
+bool get_operand(Cursor& in, MemoryOperand& operand, bool linear32) {
+    operand.linear32 = linear32;
     operand.base = in.byte();
     operand.index = in.byte();
     operand.scale = in.byte();
@@ -115,8 +116,10 @@ bool get_operand(Cursor& in, MemoryOperand& operand) {
     operand.address_bits = in.byte();
     operand.size = static_cast<std::uint16_t>(in.varint());
     operand.displacement = in.signed_varint();
-    return segment <= 2 && kind <= 2;
+    return segment <= static_cast<unsigned>(SegmentBase::ds) && kind <= 2;
 }
+
+unsigned mode_code(unsigned code_bits) { return code_bits == 64 ? 0 : code_bits == 32 ? 1 : 2; }
 
 }  // namespace
 
@@ -136,7 +139,8 @@ void put_code(Bytes& out, const CodeBlock& code) {
         out.put(static_cast<std::uint8_t>(instruction.flow));
         out.put(static_cast<std::uint8_t>(instruction.special));
         out.put(static_cast<std::uint8_t>(instruction.rep | instruction.locked << 1 | instruction.reads_flags << 2 |
-                                          instruction.writes_flags << 3 | instruction.operand_count << 4));
+                                          instruction.writes_flags << 3 | instruction.operand_count << 4 |
+                                          mode_code(instruction.code_bits) << 6));
         out.put_varint(instruction.address - code.address);
         out.put_varint(instruction.reads);
         out.put_varint(instruction.writes);
@@ -168,13 +172,14 @@ bool get_code(Cursor& in, CodeBlock& code) {
         instruction.locked = bits & 2;
         instruction.reads_flags = bits & 4;
         instruction.writes_flags = bits & 8;
-        instruction.operand_count = bits >> 4;
-        if (instruction.operand_count > 2) return false;
+        instruction.operand_count = bits >> 4 & 3;
+        if (instruction.operand_count > 2 || bits >> 6 > 2) return false;
+        instruction.code_bits = std::uint8_t(64 >> (bits >> 6));
         instruction.address = code.address + in.varint();
         instruction.reads = static_cast<std::uint16_t>(in.varint());
         instruction.writes = static_cast<std::uint16_t>(in.varint());
         for (unsigned k = 0; k < instruction.operand_count; ++k)
-            if (!get_operand(in, instruction.memory[k])) return false;
+            if (!get_operand(in, instruction.memory[k], instruction.code_bits != 64)) return false;
         code.instructions.push_back(instruction);
     }
     return !in.failed();

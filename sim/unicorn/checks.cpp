@@ -49,14 +49,16 @@ bool Machine::control_value_faults(const Instruction& instruction) const {
     const std::uint64_t offset = instruction.address - recorder_.block()->code.address;
     const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);
     if (opcode.at[1] != 0x22) return false;  // CLTS, LMSW
-    const std::uint64_t value = state_->general[opcode.rm()];
+    const std::uint64_t value =
+        cpu_.code64() ? state_->general[opcode.rm()] : std::uint32_t(state_->general[opcode.rm()]);
     switch (opcode.reg()) {
         case 0:
-            // Paging cannot end in 64-bit mode, which is all that there is here.
-            return value >> 32 || (paging && !(value & cr0::pg)) || ((value & cr0::pg) && !(value & cr0::pe)) ||
-                   ((value & cr0::nw) && !(value & cr0::cd));
+            // Paging cannot end in 64-bit mode.
+            return value >> 32 || (paging && cpu_.code64() && !(value & cr0::pg)) ||
+                   ((value & cr0::pg) && !(value & cr0::pe)) || ((value & cr0::nw) && !(value & cr0::cd));
         case 4:
-            return (value & ~cr4_bits(cpuid_)) || (paging && !(value & cr4::pae));
+            return (value & ~cr4_bits(cpuid_)) ||
+                   (paging && (state_->hidden_flags & hidden_long) && !(value & cr4::pae));
         default:
             return false;
     }
@@ -68,7 +70,7 @@ bool Machine::beyond_physical(const Instruction& instruction) {
         stop_outside(instruction.address, "instruction fetch", instruction.address);
         return true;
     }
-    if (instruction.rep && !state_->general[1]) return false;
+    if (instruction.rep && !repeat_count(instruction)) return false;
     for (unsigned i = 0; i < instruction.operand_count; ++i) {
         const MemoryOperand& operand = instruction.memory[i];
         const std::uint64_t address = operand_address(operand);

@@ -63,23 +63,30 @@ bool ends_block(const Instruction& instruction) {
 CodeCache::CodeCache(Memory& memory, AddressSpace& space)
     : memory_(memory),
       space_(space),
-      decoder_(Decoder::make()),
       code_pages_(memory.bytes() / page_bytes),
-      engine_pages_(memory.bytes() / page_bytes) {}
+      engine_pages_(memory.bytes() / page_bytes) {
+    decoder({});
+}
 
-CodeCache::Place CodeCache::find_slowly(std::uint64_t address, std::uint64_t physical, std::uint32_t fetched_bytes) {
-    if (const Place place = resume(address, physical); place.block) return place;
-    CachedBlock*& newest = newest_[{address, physical}];
+Decoder& CodeCache::decoder(CodeMode mode) {
+    const unsigned index = mode.bits == 64 ? 0 : 1 + (mode.bits == 32) + 2 * (mode.stack_bits == 32);
+    if (!decoders_[index]) decoders_[index] = Decoder::make(mode);
+    return *decoders_[index];
+}
+
+CodeCache::Place CodeCache::find_slowly(const Key& key, std::uint32_t fetched_bytes) {
+    if (const Place place = resume(key); place.block) return place;
+    CachedBlock*& newest = newest_[key];
     CachedBlock* block = newest;
     while (block && !valid(*block)) block = block->older;
     if (!block) {
-        block = &decode(address, physical, fetched_bytes);
+        block = &decode(key, fetched_bytes);
         block->older = newest;
         block->code.version = newest ? newest->code.version + 1 : 0;
         newest = block;
     }
     mark(*block);
-    recent_[address % recent_.size()] = block;
+    recent_[key.address % recent_.size()] = block;
     return {block, 0};
 }
 
@@ -105,9 +112,11 @@ void CodeCache::unmark_all() {
     ++generation_;
 }
 
-CachedBlock& CodeCache::decode(std::uint64_t address, std::uint64_t physical, std::uint32_t fetched_bytes) {
+CachedBlock& CodeCache::decode(const Key& key, std::uint32_t fetched_bytes) {
+    const auto [address, physical, mode] = key;
     CachedBlock& block = blocks_->emplace_back();
     block.code.id = CodeId(blocks_->size() - 1);
+    block.mode = mode;
     block.code.address = address;
     block.code.physical_address = physical;
     if (physical != unmapped && memory_.contains(physical, 1)) {
@@ -123,6 +132,7 @@ CachedBlock& CodeCache::decode(std::uint64_t address, std::uint64_t physical, st
         unknown.address = address;
         unknown.length = std::uint8_t(fetched_bytes - 1 < longest_instruction ? fetched_bytes : 1);
         unknown.special = Special::ud;
+        unknown.code_bits = mode.bits;
         block.first_bytes = std::uint32_t(std::min<std::uint64_t>(unknown.length, in_page));
         unknown.length = std::uint8_t(block.first_bytes);
         if (block.memory) block.code.bytes.assign(block.memory, block.memory + block.first_bytes);
@@ -140,7 +150,7 @@ void CodeCache::decode_line(CachedBlock& block) {
     while (offset < in_page && block.code.instructions.size() < max_block_instructions) {
         const std::span<const std::uint8_t> bytes(block.memory + offset,
                                                   std::min<std::uint64_t>(in_page - offset, longest_instruction));
-        const auto instruction = decoder_->decode(bytes, block.code.address + offset);
+        const auto instruction = decoder(block.mode).decode(bytes, block.code.address + offset);
         if (!instruction || instruction->length > bytes.size()) break;
         block.code.instructions.push_back(*instruction);
         offset += instruction->length;
@@ -158,7 +168,7 @@ void CodeCache::decode_across_pages(CachedBlock& block) {
     std::uint8_t bytes[longest_instruction];
     std::memcpy(bytes, block.memory, in_page);
     std::memcpy(bytes + in_page, memory_.data() + second, longest_instruction - in_page);
-    const auto instruction = decoder_->decode(bytes, block.code.address);
+    const auto instruction = decoder(block.mode).decode(bytes, block.code.address);
     if (!instruction || instruction->length <= in_page) return;
     block.second_physical = second;
     block.second_memory = memory_.data() + second;
@@ -167,24 +177,24 @@ void CodeCache::decode_across_pages(CachedBlock& block) {
     block.code.instructions.push_back(*instruction);
 }
 
-std::uint64_t CodeCache::line_end(std::uint64_t address) const {
+std::uint64_t CodeCache::line_end(std::uint64_t address, CodeMode mode) {
     const std::uint64_t physical = space_.translate(address), in_page = page_bytes - address % page_bytes;
     if (!memory_.contains(physical, in_page)) return address;
     std::uint64_t offset = 0;
     while (offset < in_page) {
         const std::span<const std::uint8_t> bytes(memory_.data() + physical + offset,
                                                   std::min<std::uint64_t>(in_page - offset, longest_instruction));
-        const auto instruction = decoder_->decode(bytes, address + offset);
+        const auto instruction = decoder(mode).decode(bytes, address + offset);
         if (!instruction || instruction->length > bytes.size()) break;
         offset += instruction->length;
     }
     return address + offset;
 }
 
-std::string CodeCache::text(const CachedBlock& block, const Instruction& instruction) const {
+std::string CodeCache::text(const CachedBlock& block, const Instruction& instruction) {
     const std::span<const std::uint8_t> bytes(block.code.bytes);
-    return decoder_->text(bytes.subspan(instruction.address - block.code.address, instruction.length),
-                          instruction.address);
+    return decoder(block.mode)
+        .text(bytes.subspan(instruction.address - block.code.address, instruction.length), instruction.address);
 }
 
 void CodeCache::remember(CachedBlock* block, unsigned index) {
@@ -192,11 +202,13 @@ void CodeCache::remember(CachedBlock* block, unsigned index) {
     cut_[address % cut_.size()] = {block, index};
 }
 
-CodeCache::Place CodeCache::resume(std::uint64_t address, std::uint64_t physical) {
+CodeCache::Place CodeCache::resume(const Key& key) {
+    const auto [address, physical, mode] = key;
     const Place place = cut_[address % cut_.size()];
     if (!place.block || place.block->steps[place.index].instruction->address != address) return {};
     CachedBlock& block = *place.block;
-    if (physical != block.code.physical_address + (address - block.code.address) || !valid(block)) return {};
+    if (mode != block.mode || physical != block.code.physical_address + (address - block.code.address) || !valid(block))
+        return {};
     return place;
 }
 

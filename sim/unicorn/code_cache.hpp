@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Blocks of decoded instructions, decoded once and looked up by virtual and physical address.
+// Blocks of decoded instructions, decoded once and looked up by virtual and physical address and by what kind of
+// code (16, 32 or 64 bits) they were decoded as.
 //
 // Each time control enters a block its bytes are compared with RAM: that is cheaper than tracking every way code can
 // change (aliases, device and host writes) and misses none. Changed code is another version of the block; code that
@@ -30,6 +31,7 @@ inline constexpr std::uint64_t no_match = 0x8000'0000'0000'0001;  // not canonic
 
 struct CachedBlock {
     CodeBlock code;
+    CodeMode mode;
     std::vector<Step> steps;                   // one more than instructions: the last one ends the block
     const std::uint8_t* memory = nullptr;      // where its bytes are in RAM; null if that could not be found out
     std::uint32_t first_bytes = 0;             // in the first page; the rest is in the second
@@ -58,20 +60,20 @@ class CodeCache {
     // The code at `address`, which is about to be executed: the block that begins there, or the rest of one that was
     // cut short there. `fetched_bytes`: what the engine says is the length of its first instruction, used only if the
     // code cannot be found or decoded.
-    Place find(std::uint64_t address, std::uint32_t fetched_bytes) {
+    Place find(std::uint64_t address, CodeMode mode, std::uint32_t fetched_bytes) {
         CachedBlock* block = recent_[address % recent_.size()];
         const std::uint64_t physical = space_.translate(address);
         if (block && block->code.address == address && block->code.physical_address == physical &&
-            block->generation == generation_ && valid(*block)) [[likely]]
+            block->mode == mode && block->generation == generation_ && valid(*block)) [[likely]]
             return {block, 0};
-        return find_slowly(address, physical, fetched_bytes);
+        return find_slowly({address, physical, mode}, fetched_bytes);
     }
 
     // Where the last instruction ends that lies wholly in this address's page, going straight on. `address` itself:
     // none.
-    std::uint64_t line_end(std::uint64_t address) const;
+    std::uint64_t line_end(std::uint64_t address, CodeMode);
     // The instruction in words: "mov eax, 5".
-    std::string text(const CachedBlock&, const Instruction&) const;
+    std::string text(const CachedBlock&, const Instruction&);
 
     // An exception or interrupt cut the block short before this instruction: control will probably come back to it.
     void remember(CachedBlock*, unsigned index);
@@ -96,6 +98,7 @@ class CodeCache {
   private:
     struct Key {
         std::uint64_t address, physical;
+        CodeMode mode;
         bool operator==(const Key&) const = default;
     };
     struct Hash {
@@ -107,15 +110,16 @@ class CodeCache {
         return block.current() && (!block.second_memory || space_.translate((block.code.address & -page_bytes) +
                                                                             page_bytes) == block.second_physical);
     }
-    Place find_slowly(std::uint64_t address, std::uint64_t physical, std::uint32_t fetched_bytes);
-    Place resume(std::uint64_t address, std::uint64_t physical);
-    CachedBlock& decode(std::uint64_t address, std::uint64_t physical, std::uint32_t fetched_bytes);
+    Place find_slowly(const Key&, std::uint32_t fetched_bytes);
+    Place resume(const Key&);
+    CachedBlock& decode(const Key&, std::uint32_t fetched_bytes);
+    Decoder& decoder(CodeMode);  // made at first use
     void decode_line(CachedBlock&);
     void decode_across_pages(CachedBlock&);
 
     Memory& memory_;
     AddressSpace& space_;
-    std::unique_ptr<Decoder> decoder_;
+    std::array<std::unique_ptr<Decoder>, 5> decoders_;  // by mode
     std::array<CachedBlock*, 1 << 14> recent_{};
     std::array<Place, 256> cut_{};  // where blocks were cut short, by address
     std::unordered_map<Key, CachedBlock*, Hash> newest_;

@@ -39,10 +39,20 @@ struct CpuState {
 static_assert(sizeof(CpuState) == 464);
 
 enum SegmentIndex : unsigned { es, cs, ss, ds, fs, gs };
+constexpr unsigned segment_index(SegmentBase segment) {  // not for `none`
+    constexpr std::uint8_t indices[] = {0, fs, gs, es, cs, ss, ds};
+    return indices[unsigned(segment)];
+}
 
 inline constexpr std::uint32_t hidden_cpl = 3;
 inline constexpr std::uint32_t hidden_inhibit = 1u << 3;
+inline constexpr std::uint32_t hidden_code32 = 1u << 4;    // CS.D, also set in 64-bit mode
+inline constexpr std::uint32_t hidden_stack32 = 1u << 5;   // SS.B, also set in 64-bit mode
+inline constexpr std::uint32_t hidden_segments = 1u << 6;  // some base of DS, ES, SS is not zero, or real mode
+inline constexpr std::uint32_t hidden_protected = 1u << 7;
+inline constexpr std::uint32_t hidden_long = 1u << 14;  // EFER.LMA
 inline constexpr std::uint32_t hidden_code64 = 1u << 15;
+inline constexpr std::uint32_t hidden_virtual86 = 1u << 17;
 
 // Pointers into one instance; valid as long as it is open.
 struct CpuView {
@@ -53,6 +63,15 @@ struct CpuView {
     std::int32_t* old_exception = nullptr;  // -1: none is being delivered
 
     unsigned cpl() const { return state->hidden_flags & hidden_cpl; }
+    bool code64() const { return state->hidden_flags & hidden_code64; }
+    CodeMode mode() const {
+        if (code64()) return {};
+        const auto bits = [this](std::uint32_t flag) { return std::uint8_t(state->hidden_flags & flag ? 32 : 16); };
+        return {.bits = bits(hidden_code32), .stack_bits = bits(hidden_stack32)};
+    }
+    // Between the linear address of an instruction, by which everything goes here, and the RIP that leads there.
+    std::uint64_t linear(std::uint64_t rip) const { return rip + state->segments[cs].base; }
+    std::uint64_t rip_of(std::uint64_t linear) const { return linear - state->segments[cs].base; }
 };
 
 // Where the parts are: found once a process, the same for all instances.

@@ -110,8 +110,8 @@ std::optional<Fault> Machine::try_deliver(const Fault& fault, Entry entry, std::
     const bool error_code = entry == Entry::exception && has_error_code(fault.vector);
     if (!regs::paging::canonical(gate.target()))
         return Fault{general_protection, external, 0, "the handler's address is not canonical"};
-    std::array<std::uint64_t, 6> frame{fault.error_code, return_address,     state_->segments[cs].selector,
-                                       rflags(),         state_->general[4], state_->segments[ss].selector};
+    std::array<std::uint64_t, 6> frame{fault.error_code, cpu_.rip_of(return_address), state_->segments[cs].selector,
+                                       rflags(),         state_->general[4],          state_->segments[ss].selector};
     const unsigned frame_bytes = error_code ? 48 : 40;
     stack = (stack & ~15ull) - frame_bytes;
     if (!regs::paging::canonical(stack) || !regs::paging::canonical(stack + frame_bytes - 1))
@@ -130,7 +130,8 @@ std::optional<Fault> Machine::try_deliver(const Fault& fault, Entry entry, std::
 
     state_->segments[cs] = {(gate.selector() & ~3u) | cpl, 0, 0, 0xffff'ffff, std::uint32_t(code.value >> 32)};
     if (cpl != cpu_.cpl()) state_->segments[ss] = {cpl, 0, 0, 0, cpl << 13};
-    state_->hidden_flags = (state_->hidden_flags & ~(hidden_cpl | hidden_inhibit)) | hidden_code64 | cpl;
+    state_->hidden_flags = (state_->hidden_flags & ~(hidden_cpl | hidden_inhibit | hidden_segments)) | hidden_code64 |
+                           hidden_code32 | hidden_stack32 | cpl;
     state_->general[4] = stack;
     state_->rflags &= ~(rflags_tf | rflags_nt | rflags_rf | (gate.type() == interrupt_gate ? rflags_if : 0));
     state_->rip = gate.target();
@@ -150,7 +151,7 @@ void Machine::note_fault(const Fault& fault) {
 void Machine::deliver(Fault fault, Entry entry, std::uint64_t return_address) {
     *cpu_.old_exception = -1;  // the engine never learns that a delivery ended
     shadow_until_ = 0;
-    state_->rip = return_address;
+    go_to(return_address);
     for (;;) {
         if (entry == Entry::exception && fault.vector == page_fault) state_->cr[2] = fault.address;
         if (entry == Entry::exception) note_fault(fault);
@@ -184,7 +185,7 @@ void Machine::deliver(Fault fault, Entry entry, std::uint64_t return_address) {
                                      .has_error_code = entry == Entry::exception && has_error_code(fault.vector),
                                      .error_code = fault.error_code,
                                      .source = return_address,
-                                     .target = state_->rip,
+                                     .target = at(),
                                      .fault_address = fault.vector == page_fault ? state_->cr[2] : 0});
 }
 
@@ -220,10 +221,10 @@ void Machine::on_exception(std::uint32_t vector) {
     const bool software = *cpu_.is_int;
     if (vector >= 256 || (!software && vector >= exceptions)) {
         stop(StopReason::engine_error,
-             text("the engine raised its internal exception %#x at %s", vector, where(state_->rip).c_str()));
+             text("the engine raised its internal exception %#x at %s", vector, where(at()).c_str()));
         return;
     }
-    const std::uint64_t rip = state_->rip;
+    const std::uint64_t rip = at();
     if (vector == page_fault && !software && faults_ahead(rip)) return;
     const Instruction* announced = announced_ ? current_->instruction : nullptr;
     if (software && announced && announced->address != rip) {
@@ -259,7 +260,7 @@ std::optional<Fault> Machine::software_gate_fault(std::uint8_t vector) {
 
 void Machine::on_invalid_instruction() {
     if (stopping_) return;
-    const std::uint64_t address = announced_ ? current_->instruction->address : state_->rip;
+    const std::uint64_t address = announced_ ? current_->instruction->address : at();
     settle_announced(false, 0);
     deliver({.vector = invalid_opcode}, Entry::exception, address);
     wait_for_change();

@@ -24,7 +24,11 @@ class UnicornEngine final : public Engine {
     std::string version() const override { return version_text(uc_version(nullptr, nullptr)); }
     std::string cpu() const override { return "EPYC-Rome without AVX (" + cpuid_.brand() + ")"; }
     Capabilities capabilities() const override {
-        return {.exact_interrupts = true, .register_values = true, .cycle_clock = true, .snapshots = false, .several_cpus = false};
+        return {.exact_interrupts = true,
+                .register_values = true,
+                .cycle_clock = true,
+                .snapshots = false,
+                .several_cpus = false};
     }
 
     RunResult run(const RunConfig& config) override {

@@ -65,7 +65,7 @@ inline void Machine::on_code(std::uint64_t address, std::uint32_t bytes) {
         step = slow_step(address, bytes);
         if (!step) return;
         if constexpr (events) {
-            const bool finished = step->instruction->rep && state_->general[1] == 0;
+            const bool finished = step->instruction->rep && repeat_count(*step->instruction) == 0;
             if (!finished) record(*step->instruction, std::uint16_t(index_of(step)));
         }
     } else if constexpr (events) {

@@ -51,21 +51,21 @@ Machine::~Machine() = default;
 RunResult Machine::run() {
     if (config_.events)
         config_.events->on_input(
-            {.cpu = 0, .index = 0, .kind = InputKind::start, .address = state_->rip, .value = config_.seed});
+            {.cpu = 0, .index = 0, .kind = InputKind::start, .address = at(), .value = config_.seed});
     while (!stopping_) {
         const uc_err error = uc_emu_start(uc_.get(), state_->rip, 0, 0, 0);
         if (failure_) std::rethrow_exception(failure_);
         if (stopping_) break;
         if (fetched_ahead_) {
             fetched_ahead_ = false;
-            end_translation_at_edge(state_->rip);
+            end_translation_at_edge(at());
         } else if (stale_code_) {
             stale_code_ = false;
             uc_ctl_flush_tb(uc_.get());
             code_.unmark_all();
         } else if (!error && announced_ && current_->instruction->special == Special::hlt) {
             halt();
-        } else if (!error && edge_ == state_->rip) {
+        } else if (!error && edge_ == at()) {
             forget_edge();
         } else {
             stop_on_error(error);
@@ -82,7 +82,7 @@ RunResult Machine::run() {
 
 // HLT has executed: sleep until the next interrupt, in no time.
 void Machine::halt() {
-    settle_announced(true, state_->rip);
+    settle_announced(true, at());
     shadow_until_ = 0;
     board_.uart.flush();
     if (attend_halted()) return;
@@ -99,18 +99,18 @@ void Machine::halt() {
     if (!vector || !interruptible()) {
         stop(StopReason::halted_for_ever,
              (interruptible() ? "HLT with no interrupt to come, before " : "HLT with interrupts off, before ") +
-                 where(state_->rip));
+                 where(at()));
         return;
     }
-    take_interrupt(*vector, state_->rip);
+    take_interrupt(*vector, at());
 }
 
 // Ends the run between HLT and the next instruction if it is to end. True: it did.
 bool Machine::attend_halted() {
     if (config_.stop && config_.stop->load(std::memory_order_relaxed))
-        stop(StopReason::interrupted, "stopped from outside in HLT before " + where(state_->rip));
+        stop(StopReason::interrupted, "stopped from outside in HLT before " + where(at()));
     else if (config_.instruction_limit && retired_ >= *config_.instruction_limit)
-        stop(StopReason::instruction_limit, "the limit was reached in HLT before " + where(state_->rip));
+        stop(StopReason::instruction_limit, "the limit was reached in HLT before " + where(at()));
     return stopping_;
 }
 
@@ -125,7 +125,7 @@ void Machine::stop(StopReason reason, std::string detail) {
 }
 
 void Machine::stop_outside(std::uint64_t physical, const char* doing, std::uint64_t at) {
-    state_->rip = at;
+    go_to(at);
     const std::string place = physical == unmapped ? "an address" : text("physical address %#llx", Ull(physical));
     if ((physical & -page_bytes) == regs::lapic::default_base)
         stop(StopReason::outside_ram, text("%s from the local APIC at %s, which is not executable, at %s", doing,
@@ -155,7 +155,7 @@ std::uint64_t Machine::operand_outside() {
 
 // Unicorn ended the run by itself.
 void Machine::stop_on_error(uc_err error) {
-    const std::uint64_t at = announced_ ? current_->instruction->address : state_->rip;
+    const std::uint64_t at = announced_ ? current_->instruction->address : this->at();
     switch (error) {
         case UC_ERR_READ_UNMAPPED:
         case UC_ERR_READ_PROT:
@@ -175,7 +175,7 @@ void Machine::stop_on_error(uc_err error) {
 // The engine translates ahead, across the end of a page: what it could not fetch may come after instructions that can
 // be executed. Then they are, up to there.
 void Machine::stop_on_fetch() {
-    const std::uint64_t target = state_->rip;
+    const std::uint64_t target = at();
     std::uint64_t physical = space_.translate(target);
     if (board_.memory.contains(physical, 1)) {
         if (end_translation_at_edge(target)) return;
@@ -191,7 +191,7 @@ bool Machine::faults_ahead(std::uint64_t rip) {
     constexpr std::uint32_t error_fetch = 1u << 4;
     const std::uint64_t next_page = (rip & -page_bytes) + page_bytes;
     if (!(std::uint32_t(*cpu_.error_code) & error_fetch) || state_->cr[2] != next_page) return false;
-    const std::uint64_t edge = code_.line_end(rip);
+    const std::uint64_t edge = code_.line_end(rip, cpu_.mode());
     if (edge == rip || edge_ == edge) return false;
     *cpu_.old_exception = -1;
     fetched_ahead_ = true;
@@ -200,7 +200,7 @@ bool Machine::faults_ahead(std::uint64_t rip) {
 }
 
 bool Machine::end_translation_at_edge(std::uint64_t address) {
-    std::uint64_t edge = code_.line_end(address);
+    std::uint64_t edge = code_.line_end(address, cpu_.mode());
     if (edge == address || edge_ == edge) return false;
     forget_edge();
     edge_ = edge;
@@ -231,7 +231,7 @@ void Machine::input(InputKind kind, std::uint64_t address, std::uint64_t value) 
 Registers Machine::registers() const {
     Registers result{};
     std::copy(std::begin(state_->general), std::end(state_->general), result.general);
-    result.rip = state_->rip;
+    result.rip = at();
     result.rflags = rflags();
     result.cr0 = state_->cr[0], result.cr2 = state_->cr[2], result.cr3 = state_->cr[3], result.cr4 = state_->cr[4];
     result.efer = *cpu_.efer;

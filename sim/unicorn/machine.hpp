@@ -58,10 +58,20 @@ class Machine {
         std::uint64_t address = std::uint64_t(operand.displacement);
         if (operand.base != no_register) address += state_->general[operand.base];
         if (operand.index != no_register) address += state_->general[operand.index] * operand.scale;
-        if (operand.address_bits == 32) address = std::uint32_t(address);
-        if (operand.segment != SegmentBase::none)
-            address += state_->segments[operand.segment == SegmentBase::fs ? fs : gs].base;
+        if (operand.address_bits != 64) [[unlikely]]
+            address = operand.address_bits == 32 ? std::uint32_t(address) : std::uint16_t(address);
+        if (operand.segment != SegmentBase::none) {
+            address += state_->segments[segment_index(operand.segment)].base;
+            if (operand.linear32) address = std::uint32_t(address);
+        }
         return address;
+    }
+
+    // Iterations left of a REP instruction: the counter is as wide as its addresses.
+    std::uint64_t repeat_count(const Instruction& instruction) const {
+        const std::uint64_t count = state_->general[1];
+        const unsigned bits = instruction.memory[0].address_bits;
+        return bits == 64 ? count : bits == 32 ? std::uint32_t(count) : std::uint16_t(count);
     }
 
     // step.cpp: everything else about going from one instruction to the next. Null: do not execute what is there.
@@ -119,6 +129,9 @@ class Machine {
     void write_register(int name, std::uint64_t value);
     std::uint64_t read_msr(std::uint32_t number) const;
     void wait_for_change() { due_ = attention_ = 0; }  // look again at the next instruction
+    // Instructions are known by their linear addresses; in 16 and 32-bit code RIP counts from the base of CS.
+    std::uint64_t at() const { return cpu_.linear(state_->rip); }
+    void go_to(std::uint64_t linear) { state_->rip = cpu_.rip_of(linear); }
     bool paging() const { return state_->cr[0] >> 31 & 1; }
     bool interruptible() const { return state_->rflags & rflags_if; }
 

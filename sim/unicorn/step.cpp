@@ -48,7 +48,7 @@ const Step* Machine::slow_step(std::uint64_t address, std::uint32_t bytes) {
     }
     if (retired_ >= due_ && attend(address)) return nullptr;
     const Step* step = sequential ? next_ : enter_block(address, bytes);
-    if (!paging() && beyond_physical(*step->instruction)) return nullptr;
+    if (!paging() && cpu_.code64() && beyond_physical(*step->instruction)) return nullptr;
     if (step->match == no_match && !before_special(step)) return nullptr;
     return step;
 }
@@ -79,7 +79,7 @@ const Step* Machine::again(const Step* step, std::uint64_t address, std::uint32_
     if (++repeat_polls_ % repeat_poll_iterations == 0 || board_.power_off()) {
         // Millions of iterations are one instruction for the clock, but not for who waits for the run to end.
         if (config_.stop && config_.stop->load(std::memory_order_relaxed)) {
-            state_->rip = address;
+            go_to(address);
             stop(StopReason::interrupted, "stopped from outside at " + where(address));
             return nullptr;
         }
@@ -88,7 +88,7 @@ const Step* Machine::again(const Step* step, std::uint64_t address, std::uint32_
 }
 
 const Step* Machine::enter_block(std::uint64_t address, std::uint32_t bytes) {
-    const CodeCache::Place place = code_.find(address, bytes);
+    const CodeCache::Place place = code_.find(address, cpu_.mode(), bytes);
     recorder_.begin(place.block, place.index, retired_);
     return &place.block->steps[place.index];
 }
@@ -170,7 +170,7 @@ bool Machine::before_special(const Step* step) {
                 deliver_in_hook({.vector = undefined_opcode}, Entry::exception, address, step);
                 return false;
             }
-            state_->rip = address;
+            go_to(address);
             stop(StopReason::unsupported, code_.text(*recorder_.block(), instruction) + " at " + where(address) +
                                               ": an instruction that this CPU does not announce and this engine cannot "
                                               "run (no AVX, no TSX)");
@@ -198,7 +198,7 @@ bool Machine::before_special(const Step* step) {
             announced_ = 1;
             current_ = step;
             next_ = step + 1;
-            write_register(UC_X86_REG_RIP, address + instruction.length);
+            write_register(UC_X86_REG_RIP, cpu_.rip_of(address + instruction.length));
             return false;
         default:
             return true;
@@ -220,7 +220,7 @@ void Machine::emulate_random(const Instruction& instruction) {
 
 // Something may be due. True: it was, and the instruction at `address` is not to be executed now.
 bool Machine::attend(std::uint64_t address) {
-    state_->rip = address;
+    go_to(address);
     if (const auto& off = board_.power_off()) {
         result_.guest_code = off->code;
         stop(off->reason, off->reason == StopReason::power_off
@@ -275,7 +275,8 @@ void Machine::update_attention() {
     }
     if (shadow_until_ > retired_) next = std::min(next, shadow_until_);
     due_ = next;
-    attention_ = paging() ? next : 0;  // without, every instruction is looked at: see beyond_physical
+    // 64-bit code without paging, every instruction of it, is looked at: see beyond_physical.
+    attention_ = paging() || !cpu_.code64() ? next : 0;
 }
 
 }  // namespace sim::unicorn

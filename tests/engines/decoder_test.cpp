@@ -38,9 +38,12 @@ std::string memory(const Instruction& instruction) {
     for (unsigned i = 0; i < instruction.operand_count; ++i) {
         const auto& m = instruction.memory[i];
         static constexpr const char* kinds[] = {"load", "store", "rmw"};
-        static constexpr const char* segments[] = {"", "fs:", "gs:"};
+        static constexpr const char* segments[] = {"", "fs:", "gs:", "es:", "cs:", "ss:", "ds:"};
         out << (i != 0 ? "; " : "") << kinds[static_cast<unsigned>(m.kind)] << m.size << ' '
-            << segments[static_cast<unsigned>(m.segment)] << (m.address_bits == 32 ? "a32[" : "[");
+            << segments[static_cast<unsigned>(m.segment)]
+            << (m.address_bits == 32   ? "a32["
+                : m.address_bits == 16 ? "a16["
+                                       : "[");
         if (m.base != sim::no_register) out << register_names[m.base];
         if (m.index != sim::no_register) out << '+' << register_names[m.index] << '*' << unsigned{m.scale};
         const bool alone = m.base == sim::no_register && m.index == sim::no_register;
