@@ -2,7 +2,7 @@
 // What the CPU refuses and Unicorn 2.1.4 lets pass: bits that are reserved, and addresses that do not exist.
 #include <regs/control.hpp>
 #include <regs/pc.hpp>
-#include <sim/unicorn/machine.hpp>
+#include <sim/unicorn/cpu.hpp>
 #include <sim/unicorn/opcode_bytes.hpp>
 
 namespace sim::unicorn {
@@ -38,13 +38,13 @@ std::uint64_t efer_bits(const CpuidTable& cpuid) {  // APM2 3.1.7
 }  // namespace
 
 // Would the CPU raise #GP(0) for this WRMSR or MOV to a control register? Asked in ring 0; elsewhere the engine does.
-bool Machine::control_value_faults(const Instruction& instruction) const {
+bool Cpu::control_value_faults(const Instruction& instruction) const {
     using namespace regs;
     const bool paging = state_->cr[0] & cr0::pg;
     if (instruction.special == Special::wrmsr) {
         if (std::uint32_t(state_->general[1]) != msr::efer) return false;
         const std::uint64_t value = state_->general[2] << 32 | std::uint32_t(state_->general[0]);
-        return (value & ~efer_bits(cpuid_)) || (paging && ((value ^ *cpu_.efer) & efer::lme));
+        return (value & ~efer_bits(cpuid_)) || (paging && ((value ^ *view_.efer) & efer::lme));
     }
     const std::uint64_t offset = instruction.address - recorder_.block()->code.address;
     const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);
@@ -65,7 +65,7 @@ bool Machine::control_value_faults(const Instruction& instruction) const {
 }
 
 // Without paging an address is a physical one, of which the engine drops the upper bits. True: the run has ended.
-bool Machine::beyond_physical(const Instruction& instruction) {
+bool Cpu::beyond_physical(const Instruction& instruction) {
     if (instruction.address >> physical_bits) {
         stop_outside(instruction.address, "instruction fetch", instruction.address);
         return true;

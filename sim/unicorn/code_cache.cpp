@@ -60,11 +60,8 @@ bool ends_block(const Instruction& instruction) {
 }
 }  // namespace
 
-CodeCache::CodeCache(Memory& memory, AddressSpace& space)
-    : memory_(memory),
-      space_(space),
-      code_pages_(memory.bytes() / page_bytes),
-      engine_pages_(memory.bytes() / page_bytes) {
+CodeCache::CodeCache(Memory& memory)
+    : memory_(memory), code_pages_(memory.bytes() / page_bytes), engine_pages_(memory.bytes() / page_bytes) {
     decoder({});
 }
 
@@ -74,13 +71,13 @@ Decoder& CodeCache::decoder(CodeMode mode) {
     return *decoders_[index];
 }
 
-CodeCache::Place CodeCache::find_slowly(const Key& key, std::uint32_t fetched_bytes) {
-    if (const Place place = resume(key); place.block) return place;
+CodeCache::Place CodeCache::find_slowly(AddressSpace& space, const Key& key, std::uint32_t fetched_bytes) {
+    if (const Place place = resume(space, key); place.block) return place;
     CachedBlock*& newest = newest_[key];
     CachedBlock* block = newest;
-    while (block && !valid(*block)) block = block->older;
+    while (block && !valid(space, *block)) block = block->older;
     if (!block) {
-        block = &decode(key, fetched_bytes);
+        block = &decode(space, key, fetched_bytes);
         block->older = newest;
         block->code.version = newest ? newest->code.version + 1 : 0;
         newest = block;
@@ -112,7 +109,7 @@ void CodeCache::unmark_all() {
     ++generation_;
 }
 
-CachedBlock& CodeCache::decode(const Key& key, std::uint32_t fetched_bytes) {
+CachedBlock& CodeCache::decode(AddressSpace& space, const Key& key, std::uint32_t fetched_bytes) {
     const auto [address, physical, mode] = key;
     CachedBlock& block = blocks_->emplace_back();
     block.code.id = CodeId(blocks_->size() - 1);
@@ -122,7 +119,7 @@ CachedBlock& CodeCache::decode(const Key& key, std::uint32_t fetched_bytes) {
     if (physical != unmapped && memory_.contains(physical, 1)) {
         block.memory = memory_.data() + physical;
         decode_line(block);
-        if (block.code.instructions.empty()) decode_across_pages(block);
+        if (block.code.instructions.empty()) decode_across_pages(space, block);
     }
     if (block.code.instructions.empty()) {
         // Not an instruction, or not where the page tables say (the guest changed them and has not flushed yet). One
@@ -160,10 +157,10 @@ void CodeCache::decode_line(CachedBlock& block) {
     block.code.bytes.assign(block.memory, block.memory + offset);
 }
 
-void CodeCache::decode_across_pages(CachedBlock& block) {
+void CodeCache::decode_across_pages(AddressSpace& space, CachedBlock& block) {
     const std::uint64_t in_page = page_bytes - block.code.address % page_bytes;
     if (in_page >= longest_instruction) return;
-    const std::uint64_t second = space_.translate(block.code.address + in_page);
+    const std::uint64_t second = space.translate(block.code.address + in_page);
     if (second == unmapped || !memory_.contains(second, page_bytes)) return;
     std::uint8_t bytes[longest_instruction];
     std::memcpy(bytes, block.memory, in_page);
@@ -177,8 +174,8 @@ void CodeCache::decode_across_pages(CachedBlock& block) {
     block.code.instructions.push_back(*instruction);
 }
 
-std::uint64_t CodeCache::line_end(std::uint64_t address, CodeMode mode) {
-    const std::uint64_t physical = space_.translate(address), in_page = page_bytes - address % page_bytes;
+std::uint64_t CodeCache::line_end(AddressSpace& space, std::uint64_t address, CodeMode mode) {
+    const std::uint64_t physical = space.translate(address), in_page = page_bytes - address % page_bytes;
     if (!memory_.contains(physical, in_page)) return address;
     std::uint64_t offset = 0;
     while (offset < in_page) {
@@ -202,12 +199,13 @@ void CodeCache::remember(CachedBlock* block, unsigned index) {
     cut_[address % cut_.size()] = {block, index};
 }
 
-CodeCache::Place CodeCache::resume(const Key& key) {
+CodeCache::Place CodeCache::resume(AddressSpace& space, const Key& key) {
     const auto [address, physical, mode] = key;
     const Place place = cut_[address % cut_.size()];
     if (!place.block || place.block->steps[place.index].instruction->address != address) return {};
     CachedBlock& block = *place.block;
-    if (mode != block.mode || physical != block.code.physical_address + (address - block.code.address) || !valid(block))
+    if (mode != block.mode || physical != block.code.physical_address + (address - block.code.address) ||
+        !valid(space, block))
         return {};
     return place;
 }

@@ -51,7 +51,7 @@ struct CachedBlock {
 
 class CodeCache {
   public:
-    CodeCache(Memory&, AddressSpace&);  // throws what Decoder::make throws
+    explicit CodeCache(Memory&);  // throws what Decoder::make throws
 
     struct Place {
         CachedBlock* block = nullptr;
@@ -60,18 +60,18 @@ class CodeCache {
     // The code at `address`, which is about to be executed: the block that begins there, or the rest of one that was
     // cut short there. `fetched_bytes`: what the engine says is the length of its first instruction, used only if the
     // code cannot be found or decoded.
-    Place find(std::uint64_t address, CodeMode mode, std::uint32_t fetched_bytes) {
+    Place find(AddressSpace& space, std::uint64_t address, CodeMode mode, std::uint32_t fetched_bytes) {
         CachedBlock* block = recent_[address % recent_.size()];
-        const std::uint64_t physical = space_.translate(address);
+        const std::uint64_t physical = space.translate(address);
         if (block && block->code.address == address && block->code.physical_address == physical &&
-            block->mode == mode && block->generation == generation_ && valid(*block)) [[likely]]
+            block->mode == mode && block->generation == generation_ && valid(space, *block)) [[likely]]
             return {block, 0};
-        return find_slowly({address, physical, mode}, fetched_bytes);
+        return find_slowly(space, {address, physical, mode}, fetched_bytes);
     }
 
     // Where the last instruction ends that lies wholly in this address's page, going straight on. `address` itself:
     // none.
-    std::uint64_t line_end(std::uint64_t address, CodeMode);
+    std::uint64_t line_end(AddressSpace&, std::uint64_t address, CodeMode);
     // The instruction in words: "mov eax, 5".
     std::string text(const CachedBlock&, const Instruction&);
 
@@ -106,19 +106,18 @@ class CodeCache {
     };
 
     void mark(CachedBlock&);
-    bool valid(const CachedBlock& block) {
-        return block.current() && (!block.second_memory || space_.translate((block.code.address & -page_bytes) +
-                                                                            page_bytes) == block.second_physical);
+    bool valid(AddressSpace& space, const CachedBlock& block) {
+        return block.current() && (!block.second_memory || space.translate((block.code.address & -page_bytes) +
+                                                                           page_bytes) == block.second_physical);
     }
-    Place find_slowly(const Key&, std::uint32_t fetched_bytes);
-    Place resume(const Key&);
-    CachedBlock& decode(const Key&, std::uint32_t fetched_bytes);
+    Place find_slowly(AddressSpace&, const Key&, std::uint32_t fetched_bytes);
+    Place resume(AddressSpace&, const Key&);
+    CachedBlock& decode(AddressSpace&, const Key&, std::uint32_t fetched_bytes);
     Decoder& decoder(CodeMode);  // made at first use
     void decode_line(CachedBlock&);
-    void decode_across_pages(CachedBlock&);
+    void decode_across_pages(AddressSpace&, CachedBlock&);
 
     Memory& memory_;
-    AddressSpace& space_;
     std::array<std::unique_ptr<Decoder>, 5> decoders_;  // by mode
     std::array<CachedBlock*, 1 << 14> recent_{};
     std::array<Place, 256> cut_{};  // where blocks were cut short, by address

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <regs/pc.hpp>
 #include <sim/board/text.hpp>
-#include <sim/unicorn/machine.hpp>
+#include <sim/unicorn/cpu.hpp>
 
 namespace sim::unicorn {
 
@@ -64,14 +64,14 @@ constexpr unsigned tss_rsp0 = 4, tss_ist1 = 36;
 
 }  // namespace
 
-std::optional<Fault> Machine::read_system(std::uint64_t address, void* to, unsigned bytes, const char* what) {
+std::optional<Fault> Cpu::read_system(std::uint64_t address, void* to, unsigned bytes, const char* what) {
     if (const auto fault = space_.read(address, to, bytes))
         return Fault{page_fault, fault->error_code, fault->address, what};
     return std::nullopt;
 }
 
 // Everything is checked and read before anything changes, except that the frame is written last but one.
-std::optional<Fault> Machine::try_deliver(const Fault& fault, Entry entry, std::uint64_t return_address) {
+std::optional<Fault> Cpu::try_deliver(const Fault& fault, Entry entry, std::uint64_t return_address) {
     const std::uint32_t external = entry == Entry::software ? 0 : error_external;
     const std::uint32_t idt_error = fault.vector * 8u + error_idt + external;
     if (fault.vector * 16u + 15 > state_->idt.limit)
@@ -81,7 +81,7 @@ std::optional<Fault> Machine::try_deliver(const Fault& fault, Entry entry, std::
         return failed;
     if (gate.type() != interrupt_gate && gate.type() != trap_gate)
         return Fault{general_protection, idt_error, 0, "the IDT entry is no interrupt or trap gate"};
-    if (entry == Entry::software && gate.privilege() < cpu_.cpl())
+    if (entry == Entry::software && gate.privilege() < view_.cpl())
         return Fault{general_protection, idt_error, 0, "INT n to a gate that this privilege level may not use"};
     if (!gate.present()) return Fault{segment_not_present, idt_error, 0, "the IDT gate is not present"};
 
@@ -93,13 +93,13 @@ std::optional<Fault> Machine::try_deliver(const Fault& fault, Entry entry, std::
     CodeDescriptor code;
     if (auto failed = read_system(table.base + (gate.selector() & ~7u), &code, sizeof code, "the GDT is not mapped"))
         return failed;
-    if (!code.code() || code.privilege() > cpu_.cpl() || !code.code64())
+    if (!code.code() || code.privilege() > view_.cpl() || !code.code64())
         return Fault{general_protection, selector_error, 0, "the gate's selector is no usable 64-bit code segment"};
     if (!code.present()) return Fault{segment_not_present, selector_error, 0, "the gate's code segment is not present"};
 
-    const unsigned cpl = code.conforming() ? cpu_.cpl() : code.privilege();
+    const unsigned cpl = code.conforming() ? view_.cpl() : code.privilege();
     std::uint64_t stack = state_->general[4];
-    if (gate.stack_table() || cpl < cpu_.cpl()) {
+    if (gate.stack_table() || cpl < view_.cpl()) {
         const unsigned offset = gate.stack_table() ? tss_ist1 + 8 * (gate.stack_table() - 1) : tss_rsp0 + 8 * cpl;
         if (offset + 7 > state_->tr.limit)
             return Fault{invalid_tss, (state_->tr.selector & 0xfffcu) + external, 0,
@@ -110,8 +110,8 @@ std::optional<Fault> Machine::try_deliver(const Fault& fault, Entry entry, std::
     const bool error_code = entry == Entry::exception && has_error_code(fault.vector);
     if (!regs::paging::canonical(gate.target()))
         return Fault{general_protection, external, 0, "the handler's address is not canonical"};
-    std::array<std::uint64_t, 6> frame{fault.error_code, cpu_.rip_of(return_address), state_->segments[cs].selector,
-                                       rflags(),         state_->general[4],          state_->segments[ss].selector};
+    std::array<std::uint64_t, 6> frame{fault.error_code, return_address,     state_->segments[cs].selector,
+                                       rflags(),         state_->general[4], state_->segments[ss].selector};
     const unsigned frame_bytes = error_code ? 48 : 40;
     stack = (stack & ~15ull) - frame_bytes;
     if (!regs::paging::canonical(stack) || !regs::paging::canonical(stack + frame_bytes - 1))
@@ -129,7 +129,7 @@ std::optional<Fault> Machine::try_deliver(const Fault& fault, Entry entry, std::
     }
 
     state_->segments[cs] = {(gate.selector() & ~3u) | cpl, 0, 0, 0xffff'ffff, std::uint32_t(code.value >> 32)};
-    if (cpl != cpu_.cpl()) state_->segments[ss] = {cpl, 0, 0, 0, cpl << 13};
+    if (cpl != view_.cpl()) state_->segments[ss] = {cpl, 0, 0, 0, cpl << 13};
     state_->hidden_flags = (state_->hidden_flags & ~(hidden_cpl | hidden_inhibit | hidden_segments)) | hidden_code64 |
                            hidden_code32 | hidden_stack32 | cpl;
     state_->general[4] = stack;
@@ -138,7 +138,7 @@ std::optional<Fault> Machine::try_deliver(const Fault& fault, Entry entry, std::
     return std::nullopt;
 }
 
-void Machine::note_fault(const Fault& fault) {
+void Cpu::note_fault(const Fault& fault) {
     if (faults_.size() == fault_history) faults_.pop_front();
     faults_.push_back({.vector = fault.vector,
                        .has_error_code = has_error_code(fault.vector),
@@ -148,15 +148,15 @@ void Machine::note_fault(const Fault& fault) {
                        .registers = registers()});
 }
 
-void Machine::deliver(Fault fault, Entry entry, std::uint64_t return_address) {
-    *cpu_.old_exception = -1;  // the engine never learns that a delivery ended
+void Cpu::deliver(Fault fault, Entry entry, std::uint64_t return_address) {
+    *view_.old_exception = -1;  // the engine never learns that a delivery ended
     shadow_until_ = 0;
     go_to(return_address);
     for (;;) {
         if (entry == Entry::exception && fault.vector == page_fault) state_->cr[2] = fault.address;
         if (entry == Entry::exception) note_fault(fault);
         const auto second = try_deliver(fault, entry, return_address);
-        if (stopping_) return;
+        if (run_.stopping) return;
         if (!second) break;
         if (entry != Entry::exception) note_fault(fault);
         faults_.back().why_not_delivered = second->why;
@@ -176,7 +176,7 @@ void Machine::deliver(Fault fault, Entry entry, std::uint64_t return_address) {
         entry = Entry::exception;
     }
     if (config_.events)
-        config_.events->on_transfer({.cpu = 0,
+        config_.events->on_transfer({.cpu = number_,
                                      .index = retired_,
                                      .kind = entry == Entry::exception   ? TransferKind::exception
                                              : entry == Entry::interrupt ? TransferKind::interrupt
@@ -190,17 +190,17 @@ void Machine::deliver(Fault fault, Entry entry, std::uint64_t return_address) {
 }
 
 // From the code hook: the instruction there is not executed.
-void Machine::deliver_in_hook(Fault fault, Entry entry, std::uint64_t address, const Step* step) {
+void Cpu::deliver_in_hook(Fault fault, Entry entry, std::uint64_t address, const Step* step) {
     code_.remember(recorder_.block(), index_of(step));
     recorder_.flush(false, retired_);
     next_ = no_step();
     deliver(fault, entry, address);
-    if (!stopping_) write_register(UC_X86_REG_RIP, state_->rip);
+    if (!run_.stopping) write_register(UC_X86_REG_RIP, state_->rip);
     wait_for_change();
 }
 
 // What became of the announced instruction is known: it retired, or an exception took its place.
-void Machine::settle_announced(bool retired, std::uint64_t next_address) {
+void Cpu::settle_announced(bool retired, std::uint64_t next_address) {
     if (announced_) {
         announced_ = 0;
         if (retired) {
@@ -216,9 +216,9 @@ void Machine::settle_announced(bool retired, std::uint64_t next_address) {
 }
 
 // UC_HOOK_INTR. RIP is that of the instruction that faulted, or the one after INT n.
-void Machine::on_exception(std::uint32_t vector) {
-    if (stopping_) return;
-    const bool software = *cpu_.is_int;
+void Cpu::on_exception(std::uint32_t vector) {
+    if (run_.stopping) return;
+    const bool software = *view_.is_int;
     if (vector >= 256 || (!software && vector >= exceptions)) {
         stop(StopReason::engine_error,
              text("the engine raised its internal exception %#x at %s", vector, where(at()).c_str()));
@@ -238,7 +238,7 @@ void Machine::on_exception(std::uint32_t vector) {
     } else {
         settle_announced(!announced || announced->address != rip, rip);
         Fault fault{.vector = std::uint8_t(vector)};
-        if (has_error_code(vector)) fault.error_code = std::uint32_t(*cpu_.error_code);
+        if (has_error_code(vector)) fault.error_code = std::uint32_t(*view_.error_code);
         if (vector == page_fault) fault.address = state_->cr[2];
         deliver(fault, Entry::exception, rip);
     }
@@ -247,19 +247,19 @@ void Machine::on_exception(std::uint32_t vector) {
 
 // INT n from a privilege level that the gate does not admit is a fault of the INT instruction, which then has not
 // retired; every other obstacle is met during delivery.
-std::optional<Fault> Machine::software_gate_fault(std::uint8_t vector) {
+std::optional<Fault> Cpu::software_gate_fault(std::uint8_t vector) {
     Gate gate;
     if (vector * 16u + 15 > state_->idt.limit)
         return Fault{general_protection, vector * 8u + error_idt, 0, "INT n beyond the IDT's limit"};
     if (auto failed = read_system(state_->idt.base + vector * 16u, &gate, sizeof gate, "the IDT is not mapped"))
         return failed;
-    if (gate.privilege() < cpu_.cpl())
+    if (gate.privilege() < view_.cpl())
         return Fault{general_protection, vector * 8u + error_idt, 0, "INT n to a gate for higher privilege"};
     return std::nullopt;
 }
 
-void Machine::on_invalid_instruction() {
-    if (stopping_) return;
+void Cpu::on_invalid_instruction() {
+    if (run_.stopping) return;
     const std::uint64_t address = announced_ ? current_->instruction->address : at();
     settle_announced(false, 0);
     deliver({.vector = invalid_opcode}, Entry::exception, address);
@@ -267,7 +267,7 @@ void Machine::on_invalid_instruction() {
 }
 
 // The engine leaves RIP at SYSCALL and adds its length after this. EFER.SCE was checked before it.
-void Machine::on_syscall() {
+void Cpu::on_syscall() {
     constexpr std::uint64_t syscall_bytes = 2;
     constexpr std::uint32_t code64_attributes = 0x00a0'9b00, data_attributes = 0x00c0'9300;
     const std::uint64_t flags = rflags(), return_address = state_->rip + syscall_bytes;

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <regs/pc.hpp>
 #include <sim/board/text.hpp>
-#include <sim/unicorn/machine.hpp>
+#include <sim/unicorn/cpu.hpp>
 
 namespace sim::unicorn {
 
@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint64_t line_bytes = 64;
 }  // namespace
 
-inline void Machine::record(const Instruction& instruction, std::uint16_t index) {
+inline void Cpu::record(const Instruction& instruction, std::uint16_t index) {
     for (unsigned i = 0; i < instruction.operand_count; ++i) {
         const MemoryOperand& operand = instruction.memory[i];
         const std::uint64_t address = operand_address(operand);
@@ -36,8 +36,8 @@ inline void Machine::record(const Instruction& instruction, std::uint16_t index)
 }
 
 // An access that crosses a page has two physical addresses, and one of more than 64 bytes is told as several.
-void Machine::record_split(const Instruction& instruction, const MemoryOperand& operand, std::uint16_t index,
-                           std::uint64_t address) {
+void Cpu::record_split(const Instruction& instruction, const MemoryOperand& operand, std::uint16_t index,
+                       std::uint64_t address) {
     for (std::uint64_t left = operand.size; left;) {
         const std::uint64_t in_page = page_bytes - address % page_bytes;
         const std::uint64_t bytes =
@@ -58,7 +58,7 @@ void Machine::record_split(const Instruction& instruction, const MemoryOperand& 
 }
 
 template <bool events>
-inline void Machine::on_code(std::uint64_t address, std::uint32_t bytes) {
+inline void Cpu::on_code(std::uint64_t address, std::uint32_t bytes) {
     retired_ += announced_;
     const Step* step = next_;
     if (step->match != address || retired_ >= attention_) [[unlikely]] {
@@ -77,108 +77,108 @@ inline void Machine::on_code(std::uint64_t address, std::uint32_t bytes) {
     next_ = step + 1;
 }
 
-struct Machine::Hooks {
+struct Cpu::Hooks {
     // Runs `body` so that what it throws ends the run instead of unwinding through C.
     template <typename Body>
-    static void guard(Machine& machine, Body body) noexcept {
+    static void guard(Cpu& cpu, Body body) noexcept {
         try {
             body();
         } catch (...) {
-            machine.announced_ = 0;
-            if (!machine.failure_) machine.failure_ = std::current_exception();
-            machine.stopping_ = true;
-            uc_emu_stop(machine.uc_.get());
+            cpu.announced_ = 0;
+            if (!cpu.run_.failure) cpu.run_.failure = std::current_exception();
+            cpu.run_.stopping = true;
+            uc_emu_stop(cpu.uc_.get());
         }
     }
 
     template <bool events>
     static void code(uc_engine*, std::uint64_t address, std::uint32_t bytes, void* user) {
-        Machine& machine = *static_cast<Machine*>(user);
-        guard(machine, [&] { machine.on_code<events>(address, bytes); });
+        Cpu& cpu = *static_cast<Cpu*>(user);
+        guard(cpu, [&] { cpu.on_code<events>(address, bytes); });
     }
 
     static void interrupt(uc_engine*, std::uint32_t vector, void* user) {
-        Machine& machine = *static_cast<Machine*>(user);
-        guard(machine, [&] { machine.on_exception(vector); });
+        Cpu& cpu = *static_cast<Cpu*>(user);
+        guard(cpu, [&] { cpu.on_exception(vector); });
     }
 
     static bool invalid_instruction(uc_engine*, void* user) {
-        Machine& machine = *static_cast<Machine*>(user);
-        guard(machine, [&] { machine.on_invalid_instruction(); });
-        return !machine.stopping_;
+        Cpu& cpu = *static_cast<Cpu*>(user);
+        guard(cpu, [&] { cpu.on_invalid_instruction(); });
+        return !cpu.run_.stopping;
     }
 
     static void syscall(uc_engine*, void* user) {
-        Machine& machine = *static_cast<Machine*>(user);
-        guard(machine, [&] { machine.on_syscall(); });
+        Cpu& cpu = *static_cast<Cpu*>(user);
+        guard(cpu, [&] { cpu.on_syscall(); });
     }
 
     static int time_stamp(uc_engine*, void* user) {
-        Machine& machine = *static_cast<Machine*>(user);
-        guard(machine, [&] {
-            const std::uint64_t ticks = machine.now_ticks();
-            machine.input(InputKind::tsc, 0, ticks);
-            machine.state_->general[0] = std::uint32_t(ticks);
-            machine.state_->general[2] = ticks >> 32;
+        Cpu& cpu = *static_cast<Cpu*>(user);
+        guard(cpu, [&] {
+            const std::uint64_t ticks = cpu.now_ticks();
+            cpu.input(InputKind::tsc, 0, ticks);
+            cpu.state_->general[0] = std::uint32_t(ticks);
+            cpu.state_->general[2] = ticks >> 32;
         });
         return 1;  // the engine's own is not wanted
     }
 
     static int cpuid(uc_engine*, void* user) {
-        Machine& machine = *static_cast<Machine*>(user);
-        guard(machine, [&] {
-            auto& general = machine.state_->general;
+        Cpu& cpu = *static_cast<Cpu*>(user);
+        guard(cpu, [&] {
+            auto& general = cpu.state_->general;
             const auto leaf = std::uint32_t(general[0]), subleaf = std::uint32_t(general[1]);
-            CpuidResult result = machine.cpuid_(leaf, subleaf);
+            CpuidResult result = cpu.cpuid_(leaf, subleaf);
             constexpr std::uint32_t osxsave = 1u << 27;  // a copy of CR4.OSXSAVE (bit 18)
-            if (leaf == 1) result.ecx = (result.ecx & ~osxsave) | (machine.state_->cr[4] >> 18 & 1 ? osxsave : 0);
+            if (leaf == 1) result.ecx = (result.ecx & ~osxsave) | (cpu.state_->cr[4] >> 18 & 1 ? osxsave : 0);
             const std::uint64_t address = std::uint64_t{leaf} << 32 | subleaf;
-            machine.input(InputKind::cpuid, address, std::uint64_t{result.ebx} << 32 | result.eax);
-            machine.input(InputKind::cpuid, address, std::uint64_t{result.edx} << 32 | result.ecx);
+            cpu.input(InputKind::cpuid, address, std::uint64_t{result.ebx} << 32 | result.eax);
+            cpu.input(InputKind::cpuid, address, std::uint64_t{result.edx} << 32 | result.ecx);
             general[0] = result.eax, general[3] = result.ebx, general[1] = result.ecx, general[2] = result.edx;
         });
         return 1;
     }
 
     static std::uint32_t in(uc_engine*, std::uint32_t port, int bytes, void* user) {
-        Machine& machine = *static_cast<Machine*>(user);
+        Cpu& cpu = *static_cast<Cpu*>(user);
         std::uint32_t value = 0;
-        guard(machine, [&] {
-            value = machine.board_.read_port(std::uint16_t(port), unsigned(bytes));
-            machine.input(InputKind::port, std::uint16_t(port), value);
+        guard(cpu, [&] {
+            value = cpu.board_.read_port(std::uint16_t(port), unsigned(bytes));
+            cpu.input(InputKind::port, std::uint16_t(port), value);
         });
         return value;
     }
 
     static void out(uc_engine*, std::uint32_t port, int bytes, std::uint32_t value, void* user) {
-        Machine& machine = *static_cast<Machine*>(user);
-        guard(machine, [&] {
-            machine.board_.write_port(std::uint16_t(port), unsigned(bytes), value);
-            if (machine.board_.power_off()) machine.wait_for_change();
+        Cpu& cpu = *static_cast<Cpu*>(user);
+        guard(cpu, [&] {
+            cpu.board_.write_port(std::uint16_t(port), unsigned(bytes), value);
+            if (cpu.board_.power_off()) cpu.wait_for_change();
         });
     }
 
     static std::uint64_t mmio_read(uc_engine*, std::uint64_t offset, unsigned, void* user) {
-        Machine& machine = *static_cast<Machine*>(user);
+        Cpu& cpu = *static_cast<Cpu*>(user);
         std::uint64_t value = 0;
-        guard(machine, [&] {
-            value = machine.board_.apic.read(std::uint32_t(offset), machine.now_ticks());
-            machine.input(InputKind::mmio, regs::lapic::default_base + offset, value);
-            machine.wait_for_change();
+        guard(cpu, [&] {
+            value = cpu.apic_.read(std::uint32_t(offset), cpu.now_ticks());
+            cpu.input(InputKind::mmio, regs::lapic::default_base + offset, value);
+            cpu.wait_for_change();
         });
         return value;
     }
 
     static void mmio_write(uc_engine*, std::uint64_t offset, unsigned, std::uint64_t value, void* user) {
-        Machine& machine = *static_cast<Machine*>(user);
-        guard(machine, [&] {
-            machine.board_.apic.write(std::uint32_t(offset), std::uint32_t(value), machine.now_ticks());
-            machine.wait_for_change();
+        Cpu& cpu = *static_cast<Cpu*>(user);
+        guard(cpu, [&] {
+            cpu.apic_.write(std::uint32_t(offset), std::uint32_t(value), cpu.now_ticks());
+            cpu.wait_for_change();
         });
     }
 };
 
-void Machine::install_hooks() {
+void Cpu::install_hooks() {
     const auto add = [this](int type, auto callback, int instruction = 0) {
         uc_hook hook;
         const uc_err error =

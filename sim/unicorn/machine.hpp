@@ -1,180 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One run: a board, a Unicorn instance, and the hook that sees every instruction before it executes.
-//
-// The hook announces an instruction; it has retired when the hook is called for the next one, unless an exception came
-// in between. `retired_` is the only clock of the run: everything that must happen at a certain point (timer, extra
-// interrupts, the instruction limit, looking at the stop flag) is put into `attention_`, one number that the hook
-// compares with it. Instructions that need work before or after them never match the fast path's address.
+// One run: the board, its CPUs, and which of them goes on.
 #pragma once
-#include <unicorn/unicorn.h>
-
-#include <cstdint>
-#include <deque>
-#include <exception>
 #include <memory>
-#include <optional>
-#include <sim/board/board.hpp>
 #include <sim/engine.hpp>
-#include <sim/image/image.hpp>
-#include <sim/unicorn/address_space.hpp>
-#include <sim/unicorn/code_cache.hpp>
-#include <sim/unicorn/cpu_state.hpp>
-#include <sim/unicorn/cpuid.hpp>
-#include <sim/unicorn/recorder.hpp>
-#include <string>
+#include <sim/unicorn/cpu.hpp>
+#include <vector>
 
 namespace sim::unicorn {
-
-// An exception that the CPU raises, or would.
-struct Fault {
-    std::uint8_t vector;
-    std::uint32_t error_code = 0;
-    std::uint64_t address = 0;  // #PF: what CR2 becomes
-    const char* why = "";       // of one met while delivering another
-};
 
 class Machine {
   public:
     Machine(const RunConfig&, const CpuidTable&);  // throws EngineError
-    ~Machine();
-    Machine(const Machine&) = delete;
-    Machine& operator=(const Machine&) = delete;
-
     RunResult run();
-    std::shared_ptr<std::deque<CachedBlock>> blocks() const { return code_.blocks(); }
+    std::shared_ptr<std::deque<CachedBlock>> blocks() const { return run_.code.blocks(); }
 
   private:
-    struct Hooks;  // the C callbacks: hooks.cpp
-    friend struct Hooks;
+    Cpu* next();  // null: no CPU can ever go on
+    void stop_halted();
 
-    // hooks.cpp: the fast path
-    void install_hooks();
-    template <bool events>
-    void on_code(std::uint64_t address, std::uint32_t bytes);
-    void record(const Instruction&, std::uint16_t index);
-    void record_split(const Instruction&, const MemoryOperand&, std::uint16_t index, std::uint64_t address);
-
-    std::uint64_t operand_address(const MemoryOperand& operand) const {
-        std::uint64_t address = std::uint64_t(operand.displacement);
-        if (operand.base != no_register) address += state_->general[operand.base];
-        if (operand.index != no_register) address += state_->general[operand.index] * operand.scale;
-        if (operand.address_bits != 64) [[unlikely]]
-            address = operand.address_bits == 32 ? std::uint32_t(address) : std::uint16_t(address);
-        if (operand.segment != SegmentBase::none) {
-            address += state_->segments[segment_index(operand.segment)].base;
-            if (operand.linear32) address = std::uint32_t(address);
-        }
-        return address;
-    }
-
-    // Iterations left of a REP instruction: the counter is as wide as its addresses.
-    std::uint64_t repeat_count(const Instruction& instruction) const {
-        const std::uint64_t count = state_->general[1];
-        const unsigned bits = instruction.memory[0].address_bits;
-        return bits == 64 ? count : bits == 32 ? std::uint32_t(count) : std::uint16_t(count);
-    }
-
-    // step.cpp: everything else about going from one instruction to the next. Null: do not execute what is there.
-    const Step* slow_step(std::uint64_t address, std::uint32_t bytes);
-    const Step* again(const Step*, std::uint64_t address, std::uint32_t bytes);
-    const Step* enter_block(std::uint64_t address, std::uint32_t bytes);
-    void retire_announced();
-    bool left_block(std::uint64_t address) const;
-    void after_special(const Instruction&);
-    bool before_special(const Step*);
-    void emulate_random(const Instruction&);
-    bool attend(std::uint64_t address);
-    void raise_due();
-    void take_interrupt(std::uint8_t vector, std::uint64_t address);
-    void update_attention();
-    static const Step* no_step();
-    unsigned index_of(const Step* step) const { return unsigned(step - recorder_.block()->steps.data()); }
-
-    // checks.cpp
-    bool control_value_faults(const Instruction&) const;
-    bool beyond_physical(const Instruction&);
-
-    // delivery.cpp
-    enum class Entry : std::uint8_t { exception, interrupt, software };
-    // Delivers, or what comes of trying: a double fault, a triple fault (then the run stops).
-    void deliver(Fault, Entry, std::uint64_t return_address);
-    void deliver_in_hook(Fault, Entry, std::uint64_t address, const Step*);
-    std::optional<Fault> try_deliver(const Fault&, Entry, std::uint64_t return_address);
-    std::optional<Fault> software_gate_fault(std::uint8_t vector);
-    std::optional<Fault> read_system(std::uint64_t address, void* to, unsigned bytes, const char* what);
-    void note_fault(const Fault&);
-    void settle_announced(bool retired, std::uint64_t next_address);
-    void on_exception(std::uint32_t vector);
-    void on_invalid_instruction();
-    void on_syscall();
-
-    // machine.cpp
-    void stop(StopReason, std::string detail);
-    void stop_outside(std::uint64_t physical, const char* doing, std::uint64_t at);
-    void stop_on_error(uc_err);
-    void stop_on_fetch();
-    bool faults_ahead(std::uint64_t rip);
-    bool end_translation_at_edge(std::uint64_t address);
-    void forget_edge();
-    std::uint64_t operand_outside();
-    void halt();
-    bool attend_halted();
-    std::uint64_t now_ticks();
-    std::uint64_t timer_clock() { return config_.clock == Clock::cycles ? now_ticks() : retired_ + skipped_; }
-    void input(InputKind, std::uint64_t address, std::uint64_t value);
-    Registers registers() const;
-    std::string where(std::uint64_t address) const;
-    std::uint64_t rflags() const;
-    std::uint64_t read_register(int name) const;
-    void write_register(int name, std::uint64_t value);
-    std::uint64_t read_msr(std::uint32_t number) const;
-    void wait_for_change() { due_ = attention_ = 0; }  // look again at the next instruction
-    // Instructions are known by their linear addresses; in 16 and 32-bit code RIP counts from the base of CS.
-    std::uint64_t at() const { return cpu_.linear(state_->rip); }
-    void go_to(std::uint64_t linear) { state_->rip = cpu_.rip_of(linear); }
-    bool paging() const { return state_->cr[0] >> 31 & 1; }
-    bool interruptible() const { return state_->rflags & rflags_if; }
-
-    static constexpr std::uint64_t rflags_if = 1u << 9, rflags_tf = 1u << 8, rflags_nt = 1u << 14, rflags_rf = 1u << 16;
-    static constexpr std::uint64_t poll_instructions = 1024;  // at least so often the stop flag is looked at
-    static constexpr unsigned fault_history = 8;
-    static constexpr std::size_t interrupts_noted = 1 << 16;
-
-    // What the fast path touches, together.
-    const Step* next_ = nullptr;     // expected next
-    const Step* current_ = nullptr;  // announced; meaningful if `announced_`
-    std::uint64_t retired_ = 0;
-    std::uint64_t attention_ = 0;  // no more than `due_`
-    std::uint32_t announced_ = 0;  // 1: `current_` was announced and nothing is known of it yet
-    bool code_written_ = false;    // a store went to a page that holds code
-    CpuState* state_ = nullptr;
-
-    const RunConfig& config_;
-    const CpuidTable& cpuid_;
-    Board board_;
-    std::unique_ptr<uc_engine, void (*)(uc_engine*)> uc_;
-    CpuView cpu_;
-    AddressSpace space_;
-    CodeCache code_;
-    Recorder recorder_;
-
-    std::uint64_t due_ = 0;           // retired_ at which something is to be done between instructions
-    std::uint64_t skipped_ = 0;       // ticks slept in HLT
-    std::uint64_t shadow_until_ = 0;  // interrupts are held off while retired_ is below (STI, MOV SS)
-    std::size_t next_irq_at_ = 0;
-    std::vector<std::uint64_t> irq_at_;  // sorted
-    std::uint64_t random_state_;
-    std::uint64_t repeat_polls_ = 0;
-    std::uint64_t invalidated_page_ = 0;  // operand of the INVLPG that was announced
-    std::uint64_t written_msr_ = 0, written_msr_value_ = 0;
-    bool was_interruptible_ = false;     // before the STI that was announced
-    std::optional<std::uint64_t> edge_;  // where the engine is to stop translating: what follows cannot be fetched
-    bool fetched_ahead_ = false;         // set in a hook: find the edge and go on
-    bool stopping_ = false;
-    bool stale_code_ = false;     // the host wrote over code that the engine has translated
-    std::exception_ptr failure_;  // thrown by a sink or a console, to be thrown again outside of the engine's C code
-    RunResult result_;
-    std::deque<FaultStep> faults_;
+    RunState run_;
+    std::vector<std::unique_ptr<Cpu>> cpus_;
 };
 
 }  // namespace sim::unicorn

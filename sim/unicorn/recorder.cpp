@@ -25,7 +25,7 @@ void Recorder::flush(bool taken, InstructionIndex retired) {
     const auto count = std::uint32_t(retired - first_index_);
     if (!block_ || (!count && !committed_)) return;
     if (sink_)
-        sink_->on_block({.cpu = 0,
+        sink_->on_block({.cpu = cpu_,
                          .code = &block_->code,
                          .first = first_,
                          .count = count,

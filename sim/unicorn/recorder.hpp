@@ -13,7 +13,7 @@ namespace sim::unicorn {
 
 class Recorder {
   public:
-    explicit Recorder(EventSink* sink) : sink_(sink) {}
+    Recorder(EventSink* sink, std::uint32_t cpu) : sink_(sink), cpu_(cpu) {}
 
     void begin(CachedBlock* block, unsigned index, InstructionIndex retired) {
         block_ = block;
@@ -37,11 +37,15 @@ class Recorder {
     // What has retired since the last piece, and what is committed beyond that.
     void flush(bool taken, InstructionIndex retired);
 
+    // Other CPUs have retired instructions since the last piece, which is handed over: numbers go on after theirs.
+    void skip(InstructionIndex others) { first_index_ += others; }
+
     CachedBlock* block() const { return block_; }
 
   private:
     static constexpr unsigned most_of_one_instruction = 256;  // an 8 KiB XSAVE area by 64-byte lines, twice
     EventSink* sink_;
+    std::uint32_t cpu_;
     CachedBlock* block_ = nullptr;
     unsigned first_ = 0;
     InstructionIndex first_index_ = 0;

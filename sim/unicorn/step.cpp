@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <regs/pc.hpp>
 #include <sim/board/text.hpp>
-#include <sim/unicorn/machine.hpp>
+#include <sim/unicorn/cpu.hpp>
 #include <sim/unicorn/opcode_bytes.hpp>
 
 namespace sim::unicorn {
@@ -25,9 +25,9 @@ std::uint64_t next_random(std::uint64_t& state) {
 }
 }  // namespace
 
-const Step* Machine::no_step() { return &end_step; }
+const Step* Cpu::no_step() { return &end_step; }
 
-const Step* Machine::slow_step(std::uint64_t address, std::uint32_t bytes) {
+const Step* Cpu::slow_step(std::uint64_t address, std::uint32_t bytes) {
     if (announced_) {
         const Instruction& last = *current_->instruction;
         // The same instruction again without a jump: an iteration of a string instruction, or the engine starts it
@@ -44,28 +44,28 @@ const Step* Machine::slow_step(std::uint64_t address, std::uint32_t bytes) {
     code_written_ = false;
     if (!sequential) {
         recorder_.flush(left_block(address), retired_);
-        if (config_.clock == Clock::cycles && board_.apic.deadline_ticks() <= now_ticks()) wait_for_change();
+        if (config_.clock == Clock::cycles && apic_.deadline_ticks() <= now_ticks()) wait_for_change();
     }
     if (retired_ >= due_ && attend(address)) return nullptr;
     const Step* step = sequential ? next_ : enter_block(address, bytes);
-    if (!paging() && cpu_.code64() && beyond_physical(*step->instruction)) return nullptr;
+    if (!paging() && view_.code64() && beyond_physical(*step->instruction)) return nullptr;
     if (step->match == no_match && !before_special(step)) return nullptr;
     return step;
 }
 
 // The announced instruction has retired (`retired_` counts it already).
-void Machine::retire_announced() {
+void Cpu::retire_announced() {
     announced_ = 0;
     if (current_->instruction->rep) recorder_.merge_iteration();
     else recorder_.commit();
     if (current_->match == no_match) after_special(*current_->instruction);
 }
 
-bool Machine::left_block(std::uint64_t address) const {
+bool Cpu::left_block(std::uint64_t address) const {
     return current_ && address != current_->instruction->address + current_->instruction->length;
 }
 
-const Step* Machine::again(const Step* step, std::uint64_t address, std::uint32_t bytes) {
+const Step* Cpu::again(const Step* step, std::uint64_t address, std::uint32_t bytes) {
     if (!step->instruction->rep) {
         recorder_.drop();
         if (!recorder_.block()->current()) {  // it rewrote what follows it
@@ -87,22 +87,22 @@ const Step* Machine::again(const Step* step, std::uint64_t address, std::uint32_
     return step;
 }
 
-const Step* Machine::enter_block(std::uint64_t address, std::uint32_t bytes) {
-    const CodeCache::Place place = code_.find(address, cpu_.mode(), bytes);
+const Step* Cpu::enter_block(std::uint64_t address, std::uint32_t bytes) {
+    const CodeCache::Place place = code_.find(space_, address, view_.mode(), bytes);
     recorder_.begin(place.block, place.index, retired_);
     return &place.block->steps[place.index];
 }
 
-void Machine::after_special(const Instruction& instruction) {
+void Cpu::after_special(const Instruction& instruction) {
     const auto control = [this](ControlKind kind, std::uint64_t which, std::uint64_t value) {
         if (!config_.events) return;
         recorder_.flush(false, retired_);
-        config_.events->on_control({.cpu = 0, .index = retired_, .kind = kind, .which = which, .value = value});
+        config_.events->on_control({.cpu = number_, .index = retired_, .kind = kind, .which = which, .value = value});
     };
     switch (instruction.special) {
         case Special::wrmsr:
             space_.flush();
-            if (written_msr_ == regs::msr::efer) control(ControlKind::efer, written_msr_, *cpu_.efer);
+            if (written_msr_ == regs::msr::efer) control(ControlKind::efer, written_msr_, *view_.efer);
             else control(ControlKind::msr, written_msr_, written_msr_value_);
             break;
         case Special::mov_to_cr: {
@@ -151,22 +151,22 @@ void Machine::after_special(const Instruction& instruction) {
 }
 
 // True: execute it.
-bool Machine::before_special(const Step* step) {
+bool Cpu::before_special(const Step* step) {
     const Instruction& instruction = *step->instruction;
     const std::uint64_t address = instruction.address;
     switch (instruction.special) {
         case Special::in:
         case Special::out:
             // The engine does not look at IOPL. There is no I/O permission bitmap on this board's kernels.
-            if (cpu_.cpl() <= (state_->rflags >> io_privilege_shift & 3)) return true;
+            if (view_.cpl() <= (state_->rflags >> io_privilege_shift & 3)) return true;
             deliver_in_hook({.vector = general_protection}, Entry::exception, address, step);
             return false;
         case Special::syscall:
-            if (*cpu_.efer & efer_sce) return true;
+            if (*view_.efer & efer_sce) return true;
             deliver_in_hook({.vector = undefined_opcode}, Entry::exception, address, step);
             return false;
         case Special::unsupported:
-            if (cpu_.cpl() == 3) {  // CPUID does not announce it
+            if (view_.cpl() == 3) {  // CPUID does not announce it
                 deliver_in_hook({.vector = undefined_opcode}, Entry::exception, address, step);
                 return false;
             }
@@ -179,11 +179,11 @@ bool Machine::before_special(const Step* step) {
             invalidated_page_ = operand_address(instruction.memory[0]);
             return true;
         case Special::mov_to_cr:
-            if (cpu_.cpl() != 0 || !control_value_faults(instruction)) return true;
+            if (view_.cpl() != 0 || !control_value_faults(instruction)) return true;
             deliver_in_hook({.vector = general_protection}, Entry::exception, address, step);
             return false;
         case Special::wrmsr:
-            if (cpu_.cpl() == 0 && control_value_faults(instruction)) {
+            if (view_.cpl() == 0 && control_value_faults(instruction)) {
                 deliver_in_hook({.vector = general_protection}, Entry::exception, address, step);
                 return false;
             }
@@ -198,7 +198,7 @@ bool Machine::before_special(const Step* step) {
             announced_ = 1;
             current_ = step;
             next_ = step + 1;
-            write_register(UC_X86_REG_RIP, cpu_.rip_of(address + instruction.length));
+            write_register(UC_X86_REG_RIP, view_.rip_of(address + instruction.length));
             return false;
         default:
             return true;
@@ -206,11 +206,11 @@ bool Machine::before_special(const Step* step) {
 }
 
 // RDRAND and RDSEED, which CPUID does not announce, come from the run's seed.
-void Machine::emulate_random(const Instruction& instruction) {
+void Cpu::emulate_random(const Instruction& instruction) {
     const std::uint64_t offset = instruction.address - recorder_.block()->code.address;
     const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);  // 0F C7 /6 or /7
     std::uint64_t& target = state_->general[opcode.rm()];
-    std::uint64_t value = next_random(random_state_);
+    std::uint64_t value = next_random(run_.random_state);
     if (!(opcode.rex & 8)) value = opcode.operand16 ? value & 0xffff : value & 0xffff'ffff;
     input(InputKind::random, 0, value);
     target = opcode.operand16 && !(opcode.rex & 8) ? (target & ~0xffffull) | value : value;
@@ -219,10 +219,10 @@ void Machine::emulate_random(const Instruction& instruction) {
 }
 
 // Something may be due. True: it was, and the instruction at `address` is not to be executed now.
-bool Machine::attend(std::uint64_t address) {
+bool Cpu::attend(std::uint64_t address) {
     go_to(address);
     if (const auto& off = board_.power_off()) {
-        result_.guest_code = off->code;
+        run_.result.guest_code = off->code;
         stop(off->reason, off->reason == StopReason::power_off
                               ? "the guest switched the power off"
                               : text("the guest switched the power off and reports failure (code %#x)", off->code));
@@ -238,9 +238,9 @@ bool Machine::attend(std::uint64_t address) {
     }
     if (config_.progress) config_.progress->store(retired_, std::memory_order_relaxed);
     raise_due();
-    if (const auto vector = board_.apic.pending(); vector && interruptible() && retired_ >= shadow_until_) {
+    if (const auto vector = apic_.pending(); vector && interruptible() && retired_ >= shadow_until_) {
         take_interrupt(*vector, address);
-        if (!stopping_) write_register(UC_X86_REG_RIP, state_->rip);
+        if (!run_.stopping) write_register(UC_X86_REG_RIP, state_->rip);
         return true;
     }
     update_attention();
@@ -248,35 +248,36 @@ bool Machine::attend(std::uint64_t address) {
 }
 
 // Timer and extra interrupts whose time has come become pending.
-void Machine::raise_due() {
-    board_.apic.advance(timer_clock());
+void Cpu::raise_due() {
+    apic_.advance(timer_clock());
     for (; next_irq_at_ < irq_at_.size() && irq_at_[next_irq_at_] <= retired_; ++next_irq_at_)
-        if (!board_.apic.raise_timer()) result_.irq_at_ignored.push_back(irq_at_[next_irq_at_]);
+        if (!apic_.raise_timer()) run_.result.irq_at_ignored.push_back(irq_at_[next_irq_at_]);
 }
 
-void Machine::take_interrupt(std::uint8_t vector, std::uint64_t address) {
+void Cpu::take_interrupt(std::uint8_t vector, std::uint64_t address) {
     if (recorder_.block() && next_->instruction && next_->instruction->address == address)
         code_.remember(recorder_.block(), index_of(next_));
     recorder_.flush(left_block(address), retired_);
-    board_.apic.accept(vector);
-    if (result_.interrupts_at.size() < interrupts_noted) result_.interrupts_at.push_back(retired_);
+    apic_.accept(vector);
+    if (run_.result.interrupts_at.size() < interrupts_noted) run_.result.interrupts_at.push_back(retired_);
     next_ = no_step();
     deliver({.vector = vector}, Entry::interrupt, address);
     update_attention();
 }
 
-void Machine::update_attention() {
+void Cpu::update_attention() {
     std::uint64_t next = retired_ + poll_instructions;
     if (config_.instruction_limit) next = std::min(next, *config_.instruction_limit);
     if (next_irq_at_ < irq_at_.size()) next = std::min(next, irq_at_[next_irq_at_]);
     if (config_.clock == Clock::instructions) {
-        const std::uint64_t deadline = board_.apic.deadline_ticks();
-        if (deadline != LocalApic::never) next = std::min(next, deadline - std::min(deadline, skipped_));
+        const std::uint64_t deadline = apic_.deadline_ticks();
+        if (deadline != LocalApic::never)
+            next = std::min(next, deadline + others_ - std::min(deadline + others_, skipped_));
     }
     if (shadow_until_ > retired_) next = std::min(next, shadow_until_);
     due_ = next;
     // 64-bit code without paging, every instruction of it, is looked at: see beyond_physical.
-    attention_ = paging() || !cpu_.code64() ? next : 0;
+    attention_ = paging() || !view_.code64() ? next : 0;
 }
 
 }  // namespace sim::unicorn
