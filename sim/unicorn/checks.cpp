@@ -50,11 +50,11 @@ bool Cpu::control_value_faults(const Instruction& instruction) const {
     const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);
     if (opcode.at[1] != 0x22) return false;  // CLTS, LMSW
     const std::uint64_t value =
-        cpu_.code64() ? state_->general[opcode.rm()] : std::uint32_t(state_->general[opcode.rm()]);
+        view_.code64() ? state_->general[opcode.rm()] : std::uint32_t(state_->general[opcode.rm()]);
     switch (opcode.reg()) {
         case 0:
             // Paging cannot end in 64-bit mode.
-            return value >> 32 || (paging && cpu_.code64() && !(value & cr0::pg)) ||
+            return value >> 32 || (paging && view_.code64() && !(value & cr0::pg)) ||
                    ((value & cr0::pg) && !(value & cr0::pe)) || ((value & cr0::nw) && !(value & cr0::cd));
         case 4:
             return (value & ~cr4_bits(cpuid_)) ||
