@@ -38,9 +38,9 @@ inline constexpr std::uint32_t leaf_basic = 0, leaf_features = 1, leaf_extended_
                                leaf_hypervisor_timing = 0x4000'0010, leaf_extended = 0x8000'0000,
                                leaf_extended_flags = 0x8000'0001;
 inline constexpr CpuidBit mce{1, 0, 3, 7}, pge{1, 0, 3, 13}, apic{1, 0, 3, 9}, x2apic{1, 0, 2, 21},
-    tsc_deadline{1, 0, 2, 24}, rdrand{1, 0, 2, 30}, hypervisor{1, 0, 2, 31}, fsgsbase{7, 0, 1, 0}, smep{7, 0, 1, 7},
-    erms{7, 0, 1, 9}, smap{7, 0, 1, 20}, umip{7, 0, 2, 2}, nx{0x8000'0001, 0, 3, 20}, page_1g{0x8000'0001, 0, 3, 26},
-    long_mode{0x8000'0001, 0, 3, 29};
+    tsc_deadline{1, 0, 2, 24}, monitor{1, 0, 2, 3}, rdrand{1, 0, 2, 30}, hypervisor{1, 0, 2, 31}, fsgsbase{7, 0, 1, 0},
+    smep{7, 0, 1, 7}, erms{7, 0, 1, 9}, smap{7, 0, 1, 20}, umip{7, 0, 2, 2}, nx{0x8000'0001, 0, 3, 20},
+    page_1g{0x8000'0001, 0, 3, 26}, long_mode{0x8000'0001, 0, 3, 29};
 }  // namespace cpuid
 
 }  // namespace regs

@@ -27,13 +27,18 @@ inline constexpr std::uint32_t id = 0x20, version = 0x30, tpr = 0x80, eoi = 0xb0
                                tmr = 0x180, irr = 0x200, esr = 0x280, icr_low = 0x300, icr_high = 0x310,
                                lvt_timer = 0x320, lvt_lint0 = 0x350, lvt_lint1 = 0x360, lvt_error = 0x370,
                                timer_initial = 0x380, timer_current = 0x390, timer_divide = 0x3e0;
-inline constexpr std::uint32_t lvt_masked = 1u << 16, lvt_periodic = 1u << 17, spurious_enable = 1u << 8;
+inline constexpr std::uint32_t lvt_masked = 1u << 16, lvt_periodic = 1u << 17, lvt_tsc_deadline = 2u << 17,
+                               spurious_enable = 1u << 8;
+// Interrupt command: a vector alone is a fixed interrupt. One CPU is named by its id.
+inline constexpr std::uint32_t icr_init = 5u << 8, icr_startup = 6u << 8, icr_pending = 1u << 12, icr_assert = 1u << 14;
+// The base MSR.
+inline constexpr std::uint64_t base_x2apic = 1u << 10, base_enabled = 1u << 11, base_address = 0x000f'ffff'ffff'f000;
 }  // namespace lapic
 
 namespace msr {
-inline constexpr std::uint32_t apic_base = 0x1b, efer = 0xc000'0080, star = 0xc000'0081, lstar = 0xc000'0082,
-                               cstar = 0xc000'0083, fmask = 0xc000'0084, fs_base = 0xc000'0100, gs_base = 0xc000'0101,
-                               kernel_gs_base = 0xc000'0102;
+inline constexpr std::uint32_t apic_base = 0x1b, tsc_deadline = 0x6e0, x2apic_first = 0x800, efer = 0xc000'0080,
+                               star = 0xc000'0081, lstar = 0xc000'0082, cstar = 0xc000'0083, fmask = 0xc000'0084,
+                               fs_base = 0xc000'0100, gs_base = 0xc000'0101, kernel_gs_base = 0xc000'0102;
 }  // namespace msr
 
 }  // namespace regs

@@ -10,6 +10,21 @@
 #define EFER_MSR 0xc0000080
 #define EFER_BITS 0x901      // NXE, LME, SCE
 
+// 32-bit protected mode, flat, paging off: the early tables, then compatibility mode. Changes eax, ecx and edx.
+.macro ENTER_LONG_MODE
+        mov     %cr4, %eax                  // long-mode paging
+        or      $CR4_BITS, %eax             //   needs PAE
+        mov     %eax, %cr4
+        mov     $PHYS(early_root), %eax     // the early tables
+        mov     %eax, %cr3
+        mov     $EFER_MSR, %ecx             // SYSCALL, long mode, no-execute
+        rdmsr
+        or      $EFER_BITS, %eax
+        wrmsr
+        mov     $CR0_BITS, %eax             // paging on: compatibility mode
+        mov     %eax, %cr0
+.endm
+
         .section .boot.header, "a"
         // The multiboot2 header (Multiboot2 3.1): magic, architecture i386, length, checksum, then tags.
         .balign 8
@@ -86,17 +101,7 @@ boot_32:
         rdtsc                               // the time stamp at entry
         mov     %eax, %ebp                  // kept in ebx:ebp
         mov     %edx, %ebx
-        mov     %cr4, %eax                  // long-mode paging
-        or      $CR4_BITS, %eax             //   needs PAE
-        mov     %eax, %cr4
-        mov     $PHYS(early_root), %eax     // the early tables
-        mov     %eax, %cr3
-        mov     $EFER_MSR, %ecx             // SYSCALL, long mode, no-execute
-        rdmsr
-        or      $EFER_BITS, %eax
-        wrmsr
-        mov     $CR0_BITS, %eax             // paging on: compatibility mode
-        mov     %eax, %cr0
+        ENTER_LONG_MODE
         lgdt    boot_gdt_register           // our descriptors
         ljmp    $HAL_KERNEL_CODE, $1f       // 64-bit mode
         .code64
@@ -107,9 +112,42 @@ boot_32:
         mov     %esi, %esi
         jmp     boot_long
 
+// Another CPU, after its INIT and start-up interrupts (SDM 3A 9.4): real mode, CS = the page that the interrupt named,
+// IP = 0. Copied there by smp.cpp; what it refers to lies in the image, at physical addresses. No stack.
+        .code16
+        .globl cpu_trampoline, cpu_trampoline_end
+cpu_trampoline:
+        cli                                 // no handler yet
+        cld                                 // string operations go upwards
+        mov     %cs, %ax                    // our own page
+        mov     %ax, %ds
+        lgdtl   1f - cpu_trampoline         // our descriptors
+        mov     %cr0, %eax                  // protected mode
+        or      $1, %eax
+        mov     %eax, %cr0
+        ljmpl   $HAL_BOOT_CODE32, $cpu_protected
+1:      .word   boot_gdt_register - boot_gdt - 1
+        .long   boot_gdt
+cpu_trampoline_end:
+        .code32
+cpu_protected:
+        mov     $HAL_KERNEL_DATA, %eax      // flat
+        mov     %eax, %ds
+        mov     %eax, %ss
+        ENTER_LONG_MODE
+        ljmp    $HAL_KERNEL_CODE, $1f       // 64-bit mode
+        .code64
+1:      xor     %eax, %eax                  // the other segments are not used
+        mov     %eax, %ds
+        mov     %eax, %es
+        mov     %eax, %fs
+        mov     %eax, %gs
+        movabs  $cpu_high, %rax             // the higher half
+        jmp     *%rax
+
         .balign 8
-boot_gdt:                                   // the same kernel segments as the final one
-        .quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff
+boot_gdt:                                   // the same kernel segments as the final one, and HAL_BOOT_CODE32
+        .quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cf9b000000ffff
 boot_gdt_register:
         .word boot_gdt_register - boot_gdt - 1
         .quad boot_gdt
@@ -128,6 +166,44 @@ boot_high:
         ud2                                 // it does not return
         .cfi_endproc
         .size boot_high, . - boot_high
+
+        .type cpu_high, @function
+// Another CPU in the higher half, on the early tables still. It may have been asked long ago: only if the offer still
+// names it does it take the stack, and with the same access it tells that it has arrived.
+cpu_high:
+        .cfi_startproc
+        .cfi_undefined rip                  // back-traces end here
+        xor     %eax, %eax                  // our local APIC's id, as initial_apic_id() finds it:
+        cpuid
+        cmp     $0xb, %eax
+        jb      1f
+        mov     $0xb, %eax                  //   by the topology leaf
+        xor     %ecx, %ecx
+        cpuid
+        test    %ebx, %ebx
+        jnz     2f
+1:      mov     $1, %eax                    //   or the old one
+        cpuid
+        mov     %ebx, %edx
+        shr     $24, %edx
+2:      mov     $HAL_CPU_OFFERED, %rax      // offered to us
+        or      %rdx, %rax
+        mov     $HAL_CPU_ARRIVED, %rcx      // becomes arrived
+        or      %rdx, %rcx
+        lock cmpxchg %rcx, hal_cpu_offer
+        jne     3f
+        mov     hal_cpu_root, %rax          // the kernel's tables: they map the stack
+        mov     %rax, %cr3
+        mov     hal_cpu_stack, %rsp
+        xor     %ebp, %ebp                  // end of the frame chain
+        mov     hal_cpu_index, %edi         // hal_cpu_arrived(index)
+        call    hal_cpu_arrived
+        ud2                                 // it does not return
+3:      cli                                 // too late: nobody counts on us any more
+        hlt
+        jmp     3b
+        .cfi_endproc
+        .size cpu_high, . - cpu_high
 
         // Early tables, complete in the image: nothing to compute. Present, writable; large in the last level.
         .section .data.early_tables, "aw"

@@ -3,6 +3,7 @@
 #include <abi/syscall.hpp>
 #include <arch/internal.hpp>
 #include <hal/cpu.hpp>
+#include <hal/smp.hpp>
 #include <hal/user.hpp>
 #include <regs/descriptors.hpp>
 #include <regs/exceptions.hpp>
@@ -11,24 +12,17 @@
 namespace hal {
 namespace x86 {
 
-constinit CpuStacks cpu_stacks[cpus_max]{};
+constinit CpuStacks boot_cpu_stacks{};
 constinit Features features{};
+constinit PerCpuHeader* headers[cpus_limit]{};
 
 namespace {
 
-struct Gdt {
-    std::uint64_t entries[7];
-};
-struct CpuTables {
-    Gdt gdt;
-    regs::TaskState tss;
-    PerCpuHeader boot_header;  // from hal_start until the kernel has its own
-};
 static_assert(HAL_KERNEL_CODE == regs::selector(1) && HAL_KERNEL_DATA == regs::selector(2));
 static_assert(HAL_USER_DATA == regs::selector(3, 3) && HAL_USER_CODE == regs::selector(4, 3));
 static_assert(HAL_TASK_STATE == regs::selector(5));
 
-constinit CpuTables tables[cpus_max]{};
+constinit CpuTables boot_cpu_tables{};
 constinit regs::InterruptGate idt[regs::vector::count]{};  // one for all CPUs
 
 void fill_idt() {
@@ -56,13 +50,20 @@ void fill_idt() {
 }
 
 void load_tables(unsigned cpu) {
-    CpuTables& t = tables[cpu];
+    CpuTables& t = cpu_tables(cpu);
     // The top word of each special stack is for the per-CPU pointer: see paranoid_entry.
-    for (unsigned i = 0; i < special_stacks; ++i) t.tss.ist[i] = address_of(cpu_stacks[cpu].special[i].top() - 16);
+    for (unsigned i = 0; i < special_stacks; ++i) t.tss.ist[i] = address_of(cpu_stacks(cpu).special[i].top() - 16);
     const auto task = regs::task_state_descriptor(address_of(&t.tss));
-    t.gdt = {{0, regs::kernel_code_descriptor, regs::kernel_data_descriptor, regs::user_data_descriptor,
-              regs::user_code_descriptor, task[0], task[1]}};
-    const regs::TableRegister gdt_register{sizeof(Gdt) - 1, address_of(&t.gdt)};
+    const std::uint64_t gdt[] = {0,
+                                 regs::kernel_code_descriptor,
+                                 regs::kernel_data_descriptor,
+                                 regs::user_data_descriptor,
+                                 regs::user_code_descriptor,
+                                 task[0],
+                                 task[1]};
+    static_assert(sizeof gdt == sizeof t.gdt);
+    __builtin_memcpy(t.gdt, gdt, sizeof gdt);
+    const regs::TableRegister gdt_register{sizeof gdt - 1, address_of(t.gdt)};
     const regs::TableRegister idt_register{sizeof idt - 1, address_of(idt)};
     asm volatile("lgdt %0" ::"m"(gdt_register) : "memory");
     asm volatile(
@@ -105,19 +106,24 @@ void enable_system_calls() {
 
 // GS base, and the word by which paranoid_entry knows it.
 void set_header(PerCpuHeader* header, unsigned cpu) {
-    for (auto& stack : cpu_stacks[cpu].special) *reinterpret_cast<PerCpuHeader**>(stack.top() - 16) = header;
+    for (auto& stack : cpu_stacks(cpu).special) *reinterpret_cast<PerCpuHeader**>(stack.top() - 16) = header;
     wrmsr(regs::msr::gs_base, address_of(header));
+    __atomic_store_n(&headers[cpu], header, __ATOMIC_RELEASE);
 }
 
 }  // namespace
 
+CpuTables& cpu_tables(unsigned cpu) {
+    return cpu ? *reinterpret_cast<CpuTables*>(cpu_area(cpu).tables.usable) : boot_cpu_tables;
+}
+
 void boot_header_init(CpuIndex index) {
     const auto cpu = unsigned(index);
-    PerCpuHeader& header = tables[cpu].boot_header;
+    PerCpuHeader& header = cpu_tables(cpu).boot_header;
     header.self = &header;
     header.index = index;
-    header.interrupt_stack_top = cpu_stacks[cpu].interrupt.top();
-    header.task_state = &tables[cpu].tss;
+    header.interrupt_stack_top = cpu_stacks(cpu).interrupt.top();
+    header.task_state = &cpu_tables(cpu).tss;
     set_header(&header, cpu);
 }
 
@@ -125,7 +131,7 @@ void boot_header_init(CpuIndex index) {
 
 void cpu_init(CpuIndex index) {
     const auto cpu = unsigned(index);
-    if (cpu >= x86::cpus_max) __builtin_trap();
+    if (index != cpu_index()) __builtin_trap();
     if (index == CpuIndex::boot) x86::fill_idt();
     x86::load_tables(cpu);
     x86::wrmsr(regs::msr::kernel_gs_base, 0);  // ring 3's
@@ -143,6 +149,7 @@ void per_cpu_set(void* pointer) {
     header->interrupt_stack_top = before->interrupt_stack_top;
     header->index = before->index;
     header->task_state = before->task_state;
+    header->active_root = before->active_root;
     x86::set_header(header, unsigned(header->index));
 }
 

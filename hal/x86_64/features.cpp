@@ -18,9 +18,10 @@ constexpr Named known[] = {
     {"smep", regs::cpuid::smep, &Features::smep},          {"smap", regs::cpuid::smap, &Features::smap},
     {"umip", regs::cpuid::umip, &Features::umip},          {"pge", regs::cpuid::pge, &Features::pge},
     {"pdpe1gb", regs::cpuid::page_1g, &Features::page_1g}, {"rdrand", regs::cpuid::rdrand, &Features::rdrand},
+    {"x2apic", regs::cpuid::x2apic, &Features::x2apic},
 };
 
-constinit char banner[64]{};
+constinit char banner[96]{};
 constinit std::size_t banner_length = 0;
 
 bool listed(std::string_view list, std::string_view name) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The final kernel tables: the image one right a section, all RAM no-execute in the direct map (read-only where it is
-// the image's text and constants), guard pages and the identity map gone. One CPU so far: a flush is INVLPG.
+// the image's text and constants), guard pages and the identity map gone.
+#include <arch/apic.hpp>
 #include <arch/internal.hpp>
+#include <arch/processors.hpp>
 #include <hal/context.hpp>
 #include <hal/mmu.hpp>
 #include <regs/page_walk.hpp>
@@ -67,11 +69,9 @@ bool in(std::uint64_t address, const std::byte* start, const std::byte* end) {
 
 bool is_guard(std::uint64_t address) {
     if (address == x86::address_of(x86::boot_stack_guard)) return true;
-    for (const auto& cpu : x86::cpu_stacks) {
-        if (address == x86::address_of(cpu.interrupt.guard)) return true;
-        for (const auto& stack : cpu.special)
-            if (address == x86::address_of(stack.guard)) return true;
-    }
+    if (address == x86::address_of(x86::boot_cpu_stacks.interrupt.guard)) return true;
+    for (const auto& stack : x86::boot_cpu_stacks.special)
+        if (address == x86::address_of(stack.guard)) return true;
     return false;
 }
 
@@ -138,7 +138,7 @@ MmuResult mmu_init(const BootInfo& boot, TableFrames& source) {
     if (result == MmuResult::ok) result = map_all_memory(frames, root, boot);
     if (result == MmuResult::ok) result = reserve_root_entry(frames, root, HAL_STACK_WINDOW);
     if (result == MmuResult::ok)
-        result = result_of(map_page(memory, frames, root, HAL_MMIO_WINDOW, lapic::default_base,
+        result = result_of(map_page(memory, frames, root, HAL_MMIO_WINDOW, x86::lapic_physical(),
                                     pte::write | pte::no_execute | pte::cache_disable | pte::write_through));
     if (result != MmuResult::ok) return result;
     kernel_table = {PhysAddr(root)};
@@ -170,14 +170,20 @@ MmuResult map(PageTable table, VirtAddr va, PhysAddr pa, Access access, TableFra
     return result_of(map_page(memory, frames, table.root.value(), va.value(), pa.value(), leaf_bits(va, access)));
 }
 
+namespace {
+PendingFlush pending(PageTable table, VirtAddr va, std::uint64_t old_entry) {
+    return old_entry ? PendingFlush(va, PhysAddr(old_entry & pte::address_mask), table.root) : PendingFlush();
+}
+}  // namespace
+
 PendingFlush unmap(PageTable table, VirtAddr va) {
     const std::uint64_t old = unmap_page(memory, table.root.value(), va.value());
-    return old ? PendingFlush(va, PhysAddr(old & pte::address_mask)) : PendingFlush();
+    return pending(table, va, old);
 }
 
 PendingFlush protect(PageTable table, VirtAddr va, Access access) {
     const std::uint64_t old = protect_page(memory, table.root.value(), va.value(), leaf_bits(va, access));
-    return old ? PendingFlush(va, PhysAddr(old & pte::address_mask)) : PendingFlush();
+    return pending(table, va, old);
 }
 
 std::optional<Mapping> translate(PageTable table, VirtAddr va) {
@@ -186,9 +192,12 @@ std::optional<Mapping> translate(PageTable table, VirtAddr va) {
     return Mapping{PhysAddr(found.physical).page_floor(), access_of(found.write, found.user, found.execute)};
 }
 
-PhysAddr flush(PendingFlush&& pending) {
-    if (!pending.empty()) x86::invlpg(pending.page().value());
-    return pending.settle();
+PhysAddr flush(PendingFlush&& change) {
+    if (!change.empty()) {
+        x86::invlpg(change.page().value());
+        if (x86::cpus_running != 1) x86::flush_others(change.page(), change.root());
+    }
+    return change.settle();
 }
 
 }  // namespace hal

@@ -2,6 +2,7 @@
 // From the assembly entry to kernel_main: copies what the loader left (StartInfo or multiboot2 information) into the
 // image's own memory, works out which RAM is free, widens the early direct map over it, runs static constructors.
 #include <abi/boot.hpp>
+#include <arch/acpi.hpp>
 #include <arch/internal.hpp>
 #include <arch/multiboot2.hpp>
 #include <arch/ranges.hpp>
@@ -26,6 +27,8 @@ constinit char command_line[command_line_max + 1]{};
 constinit std::size_t command_line_length = 0;
 constinit std::uint64_t start_time = 0;
 constinit BootInfo boot_info{};
+constinit std::uint64_t acpi_root = 0;
+constinit std::byte rsdp_copy[sizeof(regs::acpi::RsdpLayout)]{};  // of the loader's, which may be no firmware memory
 
 template <typename T>
 const T* at_phys(std::uint64_t physical) {
@@ -63,6 +66,7 @@ void read_start_info(std::uint64_t physical) {
     if (info.magic != start_info_magic) return;
     if (reachable(info.command_line, 1))
         copy_command_line(at_phys<char>(info.command_line), early_limit - info.command_line);
+    acpi_root = info.rsdp;
     if (info.version < 1 || info.memory_map_entries > memory_entries_max) return;
     if (!reachable(info.memory_map, info.memory_map_entries * sizeof(StartInfoMemory))) return;
     const auto* entries = at_phys<StartInfoMemory>(info.memory_map);
@@ -72,10 +76,21 @@ void read_start_info(std::uint64_t physical) {
     });
 }
 
+// The newer tag's wins, in whatever order they come; one that is too short to be a table leads to none.
+void copy_rsdp(const multiboot2::Tag& tag) {
+    const std::size_t bytes = tag.bytes - sizeof tag;
+    if (tag.type == multiboot2::tag_acpi_old && acpi_root != 0) return;
+    if (bytes < regs::acpi::rsdp_v0_bytes) return;
+    __builtin_memset(rsdp_copy, 0, sizeof rsdp_copy);
+    __builtin_memcpy(rsdp_copy, &tag + 1, bytes < sizeof rsdp_copy ? bytes : sizeof rsdp_copy);
+    acpi_root = image_phys(rsdp_copy).value();
+}
+
 void read_multiboot2_tag(const multiboot2::Tag& tag) {
     using namespace multiboot2;
     if (tag.type == tag_command_line)
         copy_command_line(reinterpret_cast<const char*>(&tag + 1), tag.bytes - sizeof(Tag));
+    if (tag.type == tag_acpi_old || tag.type == tag_acpi_new) copy_rsdp(tag);
     if (tag.type != tag_memory_map || tag.bytes < sizeof(MemoryMapTag)) return;
     const auto& map = reinterpret_cast<const MemoryMapTag&>(tag);
     if (map.entry_bytes < sizeof(MemoryMapEntry)) return;
@@ -128,14 +143,18 @@ std::string_view boot_option(std::string_view name) {
     return {};
 }
 
-std::uint64_t boot_seed() {
-    std::uint64_t seed = 0;
-    for (const char c : boot_option("seed")) {
+std::uint64_t boot_number(std::string_view name, std::uint64_t otherwise) {
+    const std::string_view text = boot_option(name);
+    if (text.empty() || text[0] < '0' || text[0] > '9') return otherwise;
+    std::uint64_t value = 0;
+    for (const char c : text) {
         if (c < '0' || c > '9') break;
-        seed = seed * 10 + unsigned(c - '0');
+        value = value * 10 + unsigned(c - '0');
     }
-    return seed;
+    return value;
 }
+
+std::uint64_t boot_seed() { return boot_number("seed", 0); }
 
 std::uint64_t entry_cycles() { return start_time; }
 
@@ -148,11 +167,14 @@ extern "C" [[noreturn, gnu::no_stack_protector]] void hal_start(std::uint64_t in
     else read_start_info(information);
     features_init();
     widen_direct_map();
+    const std::uint64_t cpus_wanted = boot_number("cpus", cpus_limit);
+    machine_init(PhysAddr(acpi_root), cpus_wanted < cpus_limit ? unsigned(cpus_wanted) : cpus_limit);
+    if (machine.cpus > 1 && !trampoline_init(memory.ranges())) machine.cpus = 1;
     memory.remove(0, low_memory);
     memory.remove(image_start().value(), image_end().value());
     static_assert(HAL_BOOT_DIRECT == unsigned(BootPath::direct) && HAL_BOOT_PVH == unsigned(BootPath::pvh));
     static_assert(HAL_BOOT_MULTIBOOT2 == unsigned(BootPath::multiboot2));
-    boot_info = {BootPath(way), memory.ranges(), {command_line, command_line_length}, PhysAddr(0), start_time};
+    boot_info = {BootPath(way), memory.ranges(), {command_line, command_line_length}, PhysAddr(acpi_root), start_time};
     __stack_chk_guard = entropy() & ~std::uint64_t{0xff};
     extern void (*const init_array_start[])() asm("__init_array_start");
     extern void (*const init_array_end[])() asm("__init_array_end");

@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: MIT
 // The local APIC timer, one shot at a time, and the clock: the time-stamp counter scaled by a 64x64 -> 128 bit multiply
 // and a shift. Frequencies come from CPUID where it tells them, else they are measured against the PIT.
-#include <arch/asm.hpp>
+#include <arch/apic.hpp>
 #include <arch/internal.hpp>
 #include <hal/cpu.hpp>
+#include <hal/smp.hpp>
 #include <hal/timer.hpp>
-#include <hal/upcalls.hpp>
 #include <regs/pc.hpp>
 
 namespace hal {
-namespace x86 {
-std::uint64_t lapic_registers =
-    std::uint64_t{HAL_DIRECT_MAP} + regs::lapic::default_base;  // early map; then mmu_init's
-}
+
+using x86::lapic_read, x86::lapic_write;
 
 namespace {
 
-constexpr unsigned timer_vector = 0x40, spurious_vector = 0xff;
 constexpr std::uint32_t divide_by_one = 0b1011;
 constexpr std::uint64_t ns_per_second = 1'000'000'000, no_deadline = ~std::uint64_t{0};
 
@@ -24,16 +21,9 @@ struct Frequencies {
     std::uint64_t tsc_hz = 0, apic_hz = 0;  // apic_hz: before the divider
 };
 constinit Frequencies frequencies{};
-constinit std::uint64_t ns_per_cycle = 0;           // 32.32 fixed point
-constinit std::uint64_t ticks_per_ns = 0;           // 32.32 fixed point
-constinit std::uint64_t deadline[x86::cpus_max]{};  // ns; no_deadline: none
-
-std::uint32_t lapic_read(std::uint32_t reg) {
-    return *reinterpret_cast<volatile std::uint32_t*>(x86::lapic_registers + reg);
-}
-void lapic_write(std::uint32_t reg, std::uint32_t value) {
-    *reinterpret_cast<volatile std::uint32_t*>(x86::lapic_registers + reg) = value;
-}
+constinit std::uint64_t ns_per_cycle = 0;        // 32.32 fixed point
+constinit std::uint64_t ticks_per_ns = 0;        // 32.32 fixed point
+constinit std::uint64_t deadline[cpus_limit]{};  // ns; no_deadline: none
 
 std::uint64_t scale(std::uint64_t value, std::uint64_t factor) {
     return std::uint64_t(static_cast<unsigned __int128>(value) * factor >> 32);
@@ -123,35 +113,20 @@ void start_timer(std::uint64_t deadline_ns) {
     lapic_write(regs::lapic::timer_initial, std::uint32_t(ticks));
 }
 
-// Firmware may have left the local APIC in x2APIC mode, where its page is dead. The way back leads through 'disabled'
-// (SDM 3A 11.12.5).
-void leave_x2apic_mode() {
-    using namespace regs;
-    constexpr std::uint64_t x2apic_mode = 1 << 10, enabled = 1 << 11;
-    if (!x86::cpuid_has(cpuid::x2apic)) return;
-    const std::uint64_t base = x86::rdmsr(msr::apic_base);
-    if (!(base & x2apic_mode)) return;
-    x86::wrmsr(msr::apic_base, base & ~(x2apic_mode | enabled));
-    x86::wrmsr(msr::apic_base, (base & ~x2apic_mode) | enabled);
-}
-
 }  // namespace
 
 void timer_init() {
     using namespace regs;
-    leave_x2apic_mode();
-    x86::out8(port::pic1_data, 0xff);  // the 8259s stay silent
-    x86::out8(port::pic2_data, 0xff);
-    lapic_write(lapic::tpr, 0);
-    lapic_write(lapic::lvt_lint0, lapic::lvt_masked);
-    lapic_write(lapic::lvt_error, lapic::lvt_masked);
-    lapic_write(lapic::lvt_timer, lapic::lvt_masked | timer_vector);
+    if (cpu_index() == CpuIndex::boot) {
+        x86::out8(port::pic1_data, 0xff);  // the 8259s stay silent
+        x86::out8(port::pic2_data, 0xff);
+    }
+    x86::lapic_init();
     lapic_write(lapic::timer_divide, divide_by_one);
-    lapic_write(lapic::spurious, lapic::spurious_enable | spurious_vector);
     if (cpu_index() == CpuIndex::boot) find_frequencies();
     deadline[unsigned(cpu_index())] = no_deadline;
     lapic_write(lapic::timer_initial, 0);
-    lapic_write(lapic::lvt_timer, timer_vector);
+    lapic_write(lapic::lvt_timer, x86::timer_vector);
 }
 
 std::uint64_t cycles_per_second() { return frequencies.tsc_hz; }
@@ -166,24 +141,17 @@ void timer_arm(std::uint64_t deadline_ns) {
 
 void timer_disarm() { timer_arm(no_deadline); }
 
-// Called by interrupt_entry on the CPU's interrupt stack.
-extern "C" void hal_interrupt(unsigned vector) {
-    if (vector == spurious_vector) {  // not in service: no EOI (SDM 3A 11.9)
-        kernel_interrupt(Interrupt::spurious, vector);
-        return;
-    }
-    lapic_write(regs::lapic::eoi, 0);
-    if (vector != timer_vector) {
-        kernel_interrupt(Interrupt::other, vector);
-        return;
-    }
+namespace x86 {
+
+bool timer_due() {
     std::uint64_t& due = deadline[unsigned(cpu_index())];
     if (due != no_deadline && now_ns() < due) {  // a part of a long wait, or rounding: not yet
         start_timer(due);
-        return;
+        return false;
     }
     due = no_deadline;
-    kernel_interrupt(Interrupt::timer, vector);
+    return true;
 }
 
+}  // namespace x86
 }  // namespace hal

@@ -4,6 +4,7 @@
 #include <hal/context.hpp>
 #include <hal/cpu.hpp>
 #include <hal/mmu.hpp>
+#include <hal/smp.hpp>
 #include <hal/trap.hpp>
 #include <hal/user.hpp>
 #include <regs/exceptions.hpp>
@@ -60,11 +61,18 @@ void put_page_fault(TextSink& out, PageFaultCode code) {
 }
 
 // Ranks order the stacks a chain may pass through: special, interrupt, thread. 0: no kernel stack.
+unsigned rank_in(const x86::CpuStacks& stacks, std::uint64_t address) {
+    for (const auto& stack : stacks.special)
+        if (stack.holds(address)) return 1;
+    return stacks.interrupt.holds(address) ? 2 : 0;
+}
+
 unsigned stack_rank(std::uint64_t address) {
-    for (const auto& cpu : x86::cpu_stacks) {
-        for (const auto& stack : cpu.special)
-            if (stack.holds(address)) return 1;
-        if (cpu.interrupt.holds(address)) return 2;
+    if (const unsigned rank = rank_in(x86::boot_cpu_stacks, address)) return rank;
+    const std::uint64_t cpu = (address - std::uint64_t{HAL_CPU_AREAS}) / sizeof(x86::CpuArea);
+    if (cpu < cpus_limit && x86::cpu_running(unsigned(cpu))) {
+        const x86::CpuArea& area = x86::cpu_area(unsigned(cpu));
+        return area.boot.holds(address) ? 3 : rank_in(area.stacks, address);
     }
     const std::uint64_t boot_bottom = x86::address_of(x86::boot_stack_guard) + HAL_PAGE_BYTES;
     if (address >= boot_bottom && address < x86::address_of(x86::boot_stack_top)) return 3;

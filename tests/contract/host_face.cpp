@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "check.hpp"
+#include "cpus.hpp"
 
 namespace contract {
 namespace {
@@ -29,6 +30,7 @@ class ContractTest : public testing::Test {
         hal::HostMachine machine;
         const hal::MemoryRange memory = machine.boot_info().memory.front();
         blocks = {memory.start, memory.start + memory.bytes, {}};
+        hal::test::upcalls().interrupt = [](hal::Interrupt kind, unsigned) { count_interrupt(kind); };
         machine.run([](void* raw) { static_cast<ContractTest*>(raw)->run(); }, this);
         hal::test::upcalls() = {};
     }
@@ -48,6 +50,8 @@ class ContractTest : public testing::Test {
 };
 
 }  // namespace
+
+unsigned machine_cpus() { return hal::cpu_count(); }
 
 void fail(const char* file, int line, const char* expression) { ADD_FAILURE_AT(file, line) << expression; }
 void note(std::string_view text) { printf("%.*s\n", int(text.size()), text.data()); }
@@ -79,7 +83,7 @@ TimerOwner::TimerOwner() {
 TimerOwner::~TimerOwner() {
     hal::IrqGuard masked;
     hal::timer_disarm();
-    hal::test::upcalls().interrupt = {};
+    hal::test::upcalls().interrupt = [](hal::Interrupt kind, unsigned) { count_interrupt(kind); };
 }
 std::uint64_t TimerOwner::fired() const { return fired_count; }
 std::uint64_t TimerOwner::last_fired_ns() const { return fired_ns; }

@@ -2,15 +2,20 @@
 // The suite inside the booted kernel (scenario=contract), in a kernel thread. One line a case or failed check, for
 // runner.cpp: "contract: NAME ok", "contract: NAME FAILED file:line expression", "contract: N passed, M failed".
 //
-// Timer interrupts reach a case by the linker's --wrap=kernel_interrupt: the kernel needs no hook for its tests.
+// Timer interrupts reach a case by the linker's --wrap=kernel_interrupt, and other CPUs by --wrap=kernel_cpu_main and
+// --wrap of hal::cpu_count, which tells the kernel that there is one: it needs no hook for its tests.
 #include <bit>
 #include <hal/upcalls.hpp>
 #include <lib/text.hpp>
 #include <mem/frames.hpp>
 
 #include "check.hpp"
+#include "cpus.hpp"
 
 extern "C" {
+unsigned __real__ZN3hal9cpu_countEv();
+unsigned __wrap__ZN3hal9cpu_countEv();
+[[noreturn]] void __wrap_kernel_cpu_main(hal::CpuIndex);
 void __real_kernel_interrupt(hal::Interrupt, unsigned vector);
 void __wrap_kernel_interrupt(hal::Interrupt, unsigned vector);
 int exo_contract_main(void (*print)(std::string_view));
@@ -69,10 +74,17 @@ std::uint64_t TimerOwner::last_fired_ns() const { return __atomic_load_n(&fired_
 
 void __wrap_kernel_interrupt(hal::Interrupt kind, unsigned vector) {
     using namespace contract;
+    const bool boot_cpu = hal::cpu_index() == hal::CpuIndex::boot;
+    if (!boot_cpu || kind == hal::Interrupt::wake) count_interrupt(kind);
+    if (!boot_cpu) return;
     if (kind != hal::Interrupt::timer || !timer_is_owned) return __real_kernel_interrupt(kind, vector);
     __atomic_store_n(&fired_ns, hal::now_ns(), __ATOMIC_RELAXED);
     __atomic_store_n(&fired_count, fired_count + 1, __ATOMIC_RELAXED);
 }
+
+unsigned contract::machine_cpus() { return __real__ZN3hal9cpu_countEv(); }
+unsigned __wrap__ZN3hal9cpu_countEv() { return 1; }
+void __wrap_kernel_cpu_main(hal::CpuIndex index) { contract::cpu_main(index); }
 
 int exo_contract_main(void (*print)(std::string_view)) {
     using namespace contract;

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "check.hpp"
+#include "cpus.hpp"
 
 namespace {
 
@@ -72,6 +73,7 @@ TEST(BareMetalContract, EveryCasePassesInTheBootedKernel) {
 namespace contract {
 void fail(const char*, int, const char*) { abort(); }
 void note(std::string_view) {}
+unsigned machine_cpus() { return 1; }
 hal::PhysAddr block_allocate(std::size_t) { return no_block; }
 void block_free(hal::PhysAddr, std::size_t) {}
 TimerOwner::TimerOwner() = default;

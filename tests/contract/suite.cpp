@@ -4,11 +4,12 @@
 
 namespace contract {
 
-extern const std::span<const Case> types_cases, cpu_cases, irq_cases, context_cases, mmu_cases, timer_cases, user_cases;
+extern const std::span<const Case> types_cases, cpu_cases, irq_cases, context_cases, mmu_cases, timer_cases, user_cases,
+    smp_cases;
 
 namespace {
-constexpr const std::span<const Case>* groups[] = {&types_cases, &cpu_cases,   &irq_cases, &context_cases,
-                                                   &mmu_cases,   &timer_cases, &user_cases};
+constexpr const std::span<const Case>* groups[] = {&types_cases, &cpu_cases,   &irq_cases,  &context_cases,
+                                                   &mmu_cases,   &timer_cases, &user_cases, &smp_cases};
 }  // namespace
 
 std::size_t case_count() {

@@ -60,20 +60,23 @@ struct Mapping {
 class [[nodiscard]] PendingFlush {
   public:
     PendingFlush() = default;
-    PendingFlush(VirtAddr page, PhysAddr frame) : page_(page), frame_(frame) {}
-    PendingFlush(PendingFlush&& other) noexcept : page_(other.page_), frame_(std::exchange(other.frame_, no_frame)) {}
+    PendingFlush(VirtAddr page, PhysAddr frame, PhysAddr root = no_frame) : page_(page), frame_(frame), root_(root) {}
+    PendingFlush(PendingFlush&& other) noexcept
+        : page_(other.page_), frame_(std::exchange(other.frame_, no_frame)), root_(other.root_) {}
     PendingFlush& operator=(PendingFlush&&) = delete;
     ~PendingFlush() {
         if (!empty()) __builtin_trap();
     }
     bool empty() const { return frame_ == no_frame; }
     VirtAddr page() const { return page_; }
+    PhysAddr root() const { return root_; }  // of the table it was taken from
     // For the backend's flush() only: hands over the frame once the entry is gone everywhere.
     PhysAddr settle() { return std::exchange(frame_, no_frame); }
 
   private:
     VirtAddr page_;
     PhysAddr frame_ = no_frame;
+    PhysAddr root_ = no_frame;
 };
 
 }  // namespace hal

@@ -20,6 +20,7 @@ struct PerCpuHeader {
     std::uint8_t work_pending = 0;             // the kernel's: see hal/cpu.hpp
     std::uint8_t unused[3] = {};
     regs::TaskState* task_state = nullptr;  // cpu_init's
+    std::uint64_t active_root = 0;          // activate(): of the page table in use; other CPUs read it
 };
 static_assert(offsetof(PerCpuHeader, self) == HAL_PERCPU_SELF);
 static_assert(offsetof(PerCpuHeader, kernel_stack_top) == HAL_PERCPU_KERNEL_STACK);
@@ -27,6 +28,7 @@ static_assert(offsetof(PerCpuHeader, user_stack_pointer) == HAL_PERCPU_USER_STAC
 static_assert(offsetof(PerCpuHeader, interrupt_stack_top) == HAL_PERCPU_INTERRUPT_STACK);
 static_assert(offsetof(PerCpuHeader, index) == HAL_PERCPU_INDEX);
 static_assert(offsetof(PerCpuHeader, work_pending) == HAL_PERCPU_WORK_PENDING);
+static_assert(offsetof(PerCpuHeader, active_root) == HAL_PERCPU_ACTIVE_ROOT);
 static_assert(sizeof(PerCpuHeader) == HAL_PERCPU_BYTES);
 
 inline CpuIndex cpu_index() {
@@ -41,7 +43,20 @@ inline void* per_cpu() {
 }
 void per_cpu_set(void*);
 
-inline void relax() { asm volatile("pause" ::: "memory"); }
+namespace x86 {
+// What other CPUs want of each: a line of its own, so that looking at it costs nothing while they want nothing.
+struct alignas(cache_line_bytes) Requests {
+    std::uint32_t word = 0;  // bit per CPU that waits for a flush
+};
+extern Requests requests[];  // by CpuIndex
+}  // namespace x86
+void serve_requests();
+
+inline void relax() {
+    if (__atomic_load_n(&x86::requests[unsigned(cpu_index())].word, __ATOMIC_RELAXED)) [[unlikely]]
+        serve_requests();
+    asm volatile("pause" ::: "memory");
+}
 // STI takes effect after the next instruction (APM3 STI), so no interrupt is lost between it and HLT.
 inline void halt_until_interrupt() { asm volatile("sti\n\thlt\n\tcli" ::: "memory"); }
 inline std::uint64_t cycles() {

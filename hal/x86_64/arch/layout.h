@@ -8,6 +8,7 @@
 #define HAL_DIRECT_MAP 0xffff888000000000   // all RAM, no-execute
 #define HAL_STACK_WINDOW 0xffffc90000000000 // kernel stacks with their guard pages
 #define HAL_MMIO_WINDOW 0xffffffffc0000000  // device registers, uncached
+#define HAL_CPU_AREAS 0xffffffffd0000000    // stacks and tables of the CPUs that cpu_start starts
 #define HAL_PAGE_BYTES 4096
 
 // Selectors, in the order SYSCALL and SYSRET want (APM2 6.1.1).
@@ -17,6 +18,13 @@
 #define HAL_USER_CODE 0x23
 #define HAL_TASK_STATE 0x28
 
+// The boot code's own; the final table has nothing for 32-bit code.
+#define HAL_BOOT_CODE32 0x18
+
+// hal_cpu_offer: one of these, and the local APIC id that it is about in the low half.
+#define HAL_CPU_OFFERED 0x100000000
+#define HAL_CPU_ARRIVED 0x200000000
+
 // hal::PerCpuHeader, reached through GS.
 #define HAL_PERCPU_SELF 0
 #define HAL_PERCPU_KERNEL_STACK 8
@@ -24,7 +32,8 @@
 #define HAL_PERCPU_INTERRUPT_STACK 24
 #define HAL_PERCPU_INDEX 32
 #define HAL_PERCPU_WORK_PENDING 36
-#define HAL_PERCPU_BYTES 48
+#define HAL_PERCPU_ACTIVE_ROOT 48
+#define HAL_PERCPU_BYTES 56
 
 // hal::TrapFrame, from its lowest address up.
 #define HAL_FRAME_UNUSED 0

@@ -30,7 +30,11 @@ MmuResult map(PageTable, VirtAddr, PhysAddr, Access, TableFrames&);
 PendingFlush unmap(PageTable, VirtAddr);
 PendingFlush protect(PageTable, VirtAddr, Access);
 std::optional<Mapping> translate(PageTable, VirtAddr);
-inline void activate(PageTable table) { x86::write_cr3(table.root.value()); }
+// Noted before it is loaded: see shootdown.cpp.
+inline void activate(PageTable table) {
+    asm volatile("movq %0, %%gs:%c1" ::"r"(table.root.value()), "i"(HAL_PERCPU_ACTIVE_ROOT) : "memory");
+    x86::write_cr3(table.root.value());
+}
 PhysAddr flush(PendingFlush&&);
 inline VirtAddr user_alias(VirtAddr va, PhysAddr) { return va; }
 

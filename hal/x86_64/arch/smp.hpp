@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// x86-64: CPUs as the ACPI MADT lists them.
+// x86-64: CPUs as the ACPI MADT lists them, started by INIT-SIPI, asked by inter-processor interrupts.
 #pragma once
 #include <hal/types.hpp>
 #include <string_view>
@@ -9,12 +9,12 @@ namespace hal {
 struct TableFrames;
 enum class Interrupt : std::uint8_t;
 
-inline constexpr unsigned cpus_limit = 1;
+inline constexpr unsigned cpus_limit = 16;
 
-inline unsigned cpu_count() { return 1; }
-inline bool cpu_start(CpuIndex, TableFrames&) { return false; }
-inline void send_interrupt(CpuIndex, Interrupt) {}
-inline void serve_requests() {}
-inline std::string_view cpu_clock_report() { return {}; }
+unsigned cpu_count();
+bool cpu_start(CpuIndex, TableFrames&);
+void send_interrupt(CpuIndex, Interrupt);
+void serve_requests();
+std::string_view cpu_clock_report();
 
 }  // namespace hal

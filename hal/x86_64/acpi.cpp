@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// The machine by its ACPI tables: which CPUs there are, which interrupt controllers, how ISA interrupts are wired.
+#include <arch/acpi.hpp>
+#include <arch/asm.hpp>
+#include <arch/internal.hpp>
+#include <hal/smp.hpp>
+#include <regs/page_table.hpp>
+
+namespace hal {
+namespace x86 {
+
+constinit Machine machine{};
+
+bool EarlyMemory::read(std::uint64_t physical, void* to, std::size_t bytes) const {
+    using namespace regs;
+    constexpr std::uint64_t covered = paging::entries * paging::page_1g;
+    if (physical >= covered || bytes > covered - physical) return false;
+    const std::uint64_t last = bytes ? physical + bytes - 1 : physical;
+    for (std::uint64_t gib = physical / paging::page_1g; gib <= last / paging::page_1g; ++gib)
+        if (!(early_direct[gib] & pte::present)) return false;
+    __builtin_memcpy(to, reinterpret_cast<const std::byte*>(physical + std::uint64_t{HAL_DIRECT_MAP}), bytes);
+    return true;
+}
+
+std::uint32_t initial_apic_id() {
+    constexpr std::uint32_t leaf_topology = 0xb;  // SDM 2A CPUID: edx is the x2APIC id; not there if ebx is 0
+    if (cpuid(regs::cpuid::leaf_basic).value[0] >= leaf_topology) {
+        const auto [topology] = cpuid(leaf_topology);
+        if (topology[1] != 0) return topology[3];
+    }
+    return cpuid(regs::cpuid::leaf_features).value[1] >> 24;
+}
+
+namespace {
+
+// CPUs in the table's order, but the one we run on first; those that another boot of ours could not reach are left out.
+struct MadtReader {
+    std::uint32_t boot_id;
+    unsigned cpus_wanted;
+
+    void operator()(const regs::acpi::LocalApic& cpu) const {
+        constexpr std::uint32_t xapic_ids = 255;  // 255 is broadcast
+        if (!cpu.enabled || cpu.apic_id == boot_id || machine.cpus >= cpus_wanted) return;
+        if (cpu.apic_id >= xapic_ids && !features.x2apic) return;
+        for (unsigned i = 0; i < machine.cpus; ++i)
+            if (machine.apic_ids[i] == cpu.apic_id) return;  // the same one as type 0 and as type 9
+        machine.apic_ids[machine.cpus++] = cpu.apic_id;
+    }
+    void operator()(const regs::acpi::IoApic& io_apic) const {
+        if (machine.io_apics < Machine::io_apics_max) machine.io_apic[machine.io_apics++] = io_apic;
+    }
+    void operator()(const regs::acpi::SourceOverride& isa) const {
+        if (isa.isa_interrupt < Machine::isa_interrupts) machine.isa[isa.isa_interrupt] = isa;
+    }
+};
+
+}  // namespace
+
+void machine_init(PhysAddr acpi_root, unsigned cpus_wanted) {
+    using namespace regs::acpi;
+    machine.cpus = 1;
+    if (acpi_root == PhysAddr(0)) return;
+    for (unsigned i = 0; i < Machine::isa_interrupts; ++i)
+        machine.isa[i] = {std::uint8_t(i), i, Polarity::bus_default, Trigger::bus_default};
+    machine.apic_ids[0] = initial_apic_id();
+    EarlyMemory memory;
+    const auto madt = find_table(memory, acpi_root.value(), "APIC");
+    if (madt) read_madt(memory, *madt, MadtReader{machine.apic_ids[0], cpus_wanted});
+}
+
+}  // namespace x86
+
+unsigned cpu_count() { return x86::machine.cpus; }
+
+}  // namespace hal

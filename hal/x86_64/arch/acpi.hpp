@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// What firmware tells about the machine, read once and kept: the tables themselves may lie in memory that the final
+// direct map leaves out.
+#pragma once
+#include <hal/smp.hpp>
+#include <hal/types.hpp>
+#include <regs/acpi.hpp>
+
+namespace hal::x86 {
+
+// regs::acpi::PhysicalMemory over the early direct map: until mmu_init.
+struct EarlyMemory {
+    bool read(std::uint64_t physical, void* to, std::size_t bytes) const;
+};
+
+struct Machine {
+    static constexpr unsigned io_apics_max = 8, isa_interrupts = 16;
+    unsigned cpus = 1;                     // at least the one we run on
+    std::uint32_t apic_ids[cpus_limit]{};  // by CpuIndex
+    unsigned io_apics = 0;
+    regs::acpi::IoApic io_apic[io_apics_max]{};
+    regs::acpi::SourceOverride isa[isa_interrupts]{};  // where each ISA interrupt arrives; valid with an I/O APIC
+};
+extern constinit Machine machine;
+
+// Once, before mmu_init: fills `machine` from the MADT, with at most `cpus_wanted` CPUs. Without tables there is one.
+void machine_init(PhysAddr acpi_root, unsigned cpus_wanted);
+
+// This CPU's local APIC id by CPUID: whatever mode the APIC is in.
+std::uint32_t initial_apic_id();
+
+}  // namespace hal::x86

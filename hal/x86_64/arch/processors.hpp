@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// What the CPUs of this backend know of one another.
+#pragma once
+#include <cstdint>
+#include <hal/types.hpp>
+
+namespace hal::x86 {
+
+// A bit per CPU that takes part in flushes, its own included. Set by each for itself, never cleared.
+extern constinit std::uint32_t cpus_running;
+
+// Makes every other CPU that may remember it forget the translation of `page` in the table at `root`; returns when they
+// have. Any context; serves what they want meanwhile.
+void flush_others(VirtAddr page, PhysAddr root);
+
+// Comparing time stamps with a CPU that has just arrived: the boot CPU begins before it is called in and asks when it
+// has come; it answers. Both are bounded.
+void clock_compare_begin();
+void clock_compare_ask();
+void clock_compare_answer();
+
+}  // namespace hal::x86
