@@ -32,8 +32,8 @@ class Memory {
     std::uint64_t bytes_ = 0;
 };
 
-// Puts the image's segments, a StartInfo, the memory map and the command line into RAM and returns the physical address
-// of the StartInfo. Throws EngineError if something does not fit.
-std::uint64_t load(Memory&, const Image&, const std::string& command_line);
+// Puts the image's segments, a StartInfo, the memory map, the ACPI tables and the command line into RAM and returns the
+// physical address of the StartInfo. Throws EngineError if something does not fit.
+std::uint64_t load(Memory&, const Image&, const std::string& command_line, unsigned cpus);
 
 }  // namespace sim

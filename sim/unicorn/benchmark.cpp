@@ -63,7 +63,7 @@ struct RawRun::State {
 
 RawRun::RawRun(const Image& image, RawHook hook) : state_(std::make_unique<State>()) {
     State& s = *state_;
-    std::uint64_t start_info = load(s.memory, image, "");
+    std::uint64_t start_info = load(s.memory, image, "", 1);
     s.entry = image.entry_physical();
     check(uc_mem_map_ptr(s.uc.get(), 0, ram_bytes, UC_PROT_ALL, s.memory.data()), "map RAM");
     check(uc_reg_write(s.uc.get(), UC_X86_REG_RDI, &start_info), "write a register");

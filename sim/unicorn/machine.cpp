@@ -7,7 +7,7 @@ Machine::Machine(const RunConfig& config, const CpuidTable& cpuid) : run_(config
     if (!config.image) throw EngineError("there is no kernel image to run");
     if (config.clock == Clock::cycles && !config.modelled_cycles)
         throw EngineError("the cycle clock needs a timing model to ask");
-    const std::uint64_t start_info = load(run_.board.memory, *config.image, config.command_line);
+    const std::uint64_t start_info = load(run_.board.memory, *config.image, config.command_line, config.cpus);
     cpus_.push_back(std::make_unique<Cpu>(run_, 0));
     cpus_[0]->enter(config.image->entry_physical(), start_info);
 }
