@@ -143,17 +143,23 @@ std::string menu_entry(const std::string& title, const std::string& command_line
     return fmt::format("menuentry '{}' {{\n  multiboot2 /boot/exo.elf{}\n}}\n", title, quoted_words(command_line));
 }
 
+// 80x25 text is what every BIOS has; UEFI has a framebuffer only.
+constexpr const char* payload_mode =
+    "if [ \"$grub_platform\" = pc ]; then\n  set gfxpayload=text\nelse\n  set gfxpayload=keep\nfi\n";
+
 std::string menu(const BootImageOptions& options) {
+    if (!options.menu) {
+        return fmt::format("{}multiboot2 /boot/exo.elf{}\nboot\n", payload_mode, quoted_words(options.command_line));
+    }
     std::string text = fmt::format("set timeout={}\nset default=0\n", options.menu_seconds);
     if (options.menu_seconds == 0) text += "set timeout_style=hidden\n";
-    // A machine without a serial port goes on with the screen alone. 80x25 text is what every BIOS has; UEFI has a
-    // framebuffer only.
+    // A machine without a serial port goes on with the screen alone.
     if (options.serial_menu) {
         text +=
             "if serial --unit=0 --speed=115200; then\n"
             "  terminal_input console serial\n  terminal_output console serial\nfi\n";
     }
-    text += "if [ \"$grub_platform\" = pc ]; then\n  set gfxpayload=text\nelse\n  set gfxpayload=keep\nfi\n";
+    text += payload_mode;
     const std::string& first = options.command_line;
     const std::string shown = first.size() > 50 ? first.substr(0, 47) + "..." : first;
     text += menu_entry(first.empty() ? "Exo-OS: tour, then power off" : "Exo-OS: " + shown, first);

@@ -12,6 +12,7 @@ namespace devenv {
 struct BootImageOptions {
     std::filesystem::path kernel;
     std::string command_line;   // of the first menu entry
+    bool menu = true;           // false: nothing but the kernel with its command line, at once; for emulators
     unsigned menu_seconds = 2;  // before the first entry starts by itself; 0: at once
     bool serial_menu = true;    // the menu on the serial line as well; without it the loader writes nothing there
 };
