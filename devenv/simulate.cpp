@@ -6,6 +6,7 @@
 #include <devenv/simulate.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/progress.hpp>
+#include <map>
 #include <sim/timing/model.hpp>
 #include <sim/trace/trace.hpp>
 
@@ -15,11 +16,17 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
+const std::map<std::string, sim::BootProtocol> entry_protocols = {{"auto", sim::BootProtocol::automatic},
+                                                                  {"direct", sim::BootProtocol::direct},
+                                                                  {"pvh", sim::BootProtocol::pvh},
+                                                                  {"multiboot2", sim::BootProtocol::multiboot2}};
+
 sim::RunConfig configure(const sim::Image& image, const Scenario& scenario) {
     sim::RunConfig config;
     config.image = &image;
     config.command_line = scenario.guest_command_line();
     config.ram_bytes = scenario.ram_mib << 20;
+    config.entry = entry_protocols.at(scenario.entry);
     config.clock = scenario.clock == "cycles" ? sim::Clock::cycles : sim::Clock::instructions;
     config.seed = scenario.seed;
     config.jitter = scenario.jitter;
@@ -126,6 +133,10 @@ void add_scenario_options(CLI::App& app, Scenario& scenario) {
     app.add_option("--cmdline", scenario.command_line, "More for the guest's command line");
     app.add_option("--ram", scenario.ram_mib, "Memory of the guest in MiB (default 128)")
         ->transform(whole_number(16, 3072));
+    app.add_option("--entry", scenario.entry,
+                   "How the image is entered: auto (default; ours directly, others by PVH, else multiboot2), direct "
+                   "(64-bit, at the ELF entry), pvh, multiboot2")
+        ->check(CLI::IsMember({"auto", "direct", "pvh", "multiboot2"}));
 }
 
 Simulated simulate(const sim::Image& image, const Scenario& scenario, const Observers& observers) {

@@ -32,6 +32,7 @@ struct Scenario {
     std::string name;          // scenario=NAME for the guest; empty: its default, the tour
     std::string command_line;  // more for the guest
     std::uint64_t ram_mib = 128;
+    std::string entry = "auto";  // how the image is entered: auto, direct, pvh, multiboot2
 
     std::string guest_command_line() const;  // with the seed
 };

@@ -130,6 +130,7 @@ class WindowMeter final : public sim::EventSink {
 sim::RunConfig configure(const sim::Image& image) {
     sim::RunConfig config;
     config.image = &image;
+    config.entry = sim::BootProtocol::direct;
     config.command_line = "seed=0";
     config.instruction_limit = 500'000'000;
     config.stop = &stop_requested();

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The board's RAM: one anonymous mapping of the host, from guest physical address 0 up; and what is in it when the
-// kernel is entered.
+// The board's RAM: one anonymous mapping of the host, from guest physical address 0 up.
 #pragma once
+#include <abi/boot.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <vector>
 
 namespace sim {
-
-class Image;
 
 class Memory {
   public:
@@ -18,6 +16,7 @@ class Memory {
     Memory& operator=(const Memory&) = delete;
 
     std::uint8_t* data() { return data_; }
+    const std::uint8_t* data() const { return data_; }
     std::uint64_t bytes() const { return bytes_; }
     bool contains(std::uint64_t physical, std::uint64_t count) const {
         return physical < bytes_ && count <= bytes_ - physical;
@@ -32,8 +31,7 @@ class Memory {
     std::uint64_t bytes_ = 0;
 };
 
-// Puts the image's segments, a StartInfo, the memory map, the ACPI tables and the command line into RAM and returns the
-// physical address of the StartInfo. Throws EngineError if something does not fit.
-std::uint64_t load(Memory&, const Image&, const std::string& command_line, unsigned cpus);
+// What firmware would tell of it: by address, type 1 is RAM.
+std::vector<exo::abi::StartInfoMemory> memory_map(const Memory&);
 
 }  // namespace sim

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Reading an x86-64 executable ELF file that nobody vouches for: every offset is checked before it is followed, and
-// what cannot be run is refused with the file's name, the cause and what to do.
+// Reading an x86 executable ELF file, of either class, that nobody vouches for: every offset is checked before it is
+// followed, and what cannot be run is refused with the file's name, the cause and what to do.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <sim/image/image.hpp>
 #include <span>
 #include <string>
@@ -32,8 +33,9 @@ struct ElfSymbol {
 
 struct ElfFile {
     std::uint64_t entry_virtual;
-    std::uint64_t entry_physical;
-    std::vector<Segment> segments;  // those that occupy memory, in file order
+    std::uint64_t entry_physical;            // Image::no_entry: in no segment
+    std::optional<std::uint64_t> pvh_entry;  // physical, of the Xen note
+    std::vector<Segment> segments;           // those that occupy memory, in file order
     std::vector<ElfSection> sections;
     std::vector<ElfSymbol> symbols;  // named ones in a section, of .symtab
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The kernel's ELF file and the programs inside it as one image. Addresses do not collide: the kernel is in the higher
 // half and each program is linked at a base of its own.
+#include <elf.h>
 #include <llvm/ADT/StringExtras.h>
 #include <llvm/Support/FormatVariadic.h>
 #include <llvm/Support/SHA1.h>
@@ -48,6 +49,7 @@ class ElfImage final : public Image {
     const std::string& name() const override { return name_; }
     Bytes bytes() const override { return bytes_; }
     std::uint64_t entry_physical() const override { return kernel().entry_physical; }
+    std::optional<std::uint64_t> pvh_entry() const override { return kernel().pvh_entry; }
     std::span<const Segment> segments() const override { return kernel().segments; }
     std::span<const Mark> marks() const override { return marks_; }
     std::string build_id() const override;
@@ -87,6 +89,8 @@ class ElfImage final : public Image {
 
 void ElfImage::add_part(Bytes bytes, const std::string& program) {
     const std::string what = program.empty() ? shown_ : llvm::formatv("{} (program '{}')", shown_, program).str();
+    if (!program.empty() && bytes.size() > EI_CLASS && bytes[EI_CLASS] == ELFCLASS32)
+        detail::image_error(what, "a 32-bit ELF file, not x86-64", "build the kernel again");
     parts_.emplace_back(detail::read_elf(bytes, what), program);
     symbols_.add(parts_.back().elf, parts_.back().program);
     add_marks(parts_.back().elf);

@@ -48,7 +48,9 @@ class Image {
 
     virtual const std::string& name() const = 0;              // file name without folders
     virtual std::span<const std::uint8_t> bytes() const = 0;  // the whole file
-    virtual std::uint64_t entry_physical() const = 0;         // the direct 64-bit entry
+    static constexpr std::uint64_t no_entry = ~0ull;
+    virtual std::uint64_t entry_physical() const = 0;            // of the ELF header; no_entry: it is in no segment
+    virtual std::optional<std::uint64_t> pvh_entry() const = 0;  // physical, of the note that PVH loaders look for
     virtual std::span<const Segment> segments() const = 0;
     virtual std::span<const Mark> marks() const = 0;  // of the kernel and its programs, by address
     virtual std::string build_id() const = 0;         // hex; of the file's bytes if it carries none

@@ -3,7 +3,7 @@
 #include <unicorn/unicorn.h>
 
 #include <cstring>
-#include <sim/board/memory.hpp>
+#include <sim/board/loader.hpp>
 #include <sim/board/text.hpp>
 #include <sim/unicorn/benchmark.hpp>
 #include <sim/unicorn/cpu_state.hpp>
@@ -63,10 +63,13 @@ struct RawRun::State {
 
 RawRun::RawRun(const Image& image, RawHook hook) : state_(std::make_unique<State>()) {
     State& s = *state_;
-    std::uint64_t start_info = load(s.memory, image, "", 1);
-    s.entry = image.entry_physical();
+    RunConfig config;
+    config.image = &image;
+    config.entry = BootProtocol::direct;
+    const KernelEntry entry = load_kernel(s.memory, config);
+    s.entry = entry.address;
     check(uc_mem_map_ptr(s.uc.get(), 0, ram_bytes, UC_PROT_ALL, s.memory.data()), "map RAM");
-    check(uc_reg_write(s.uc.get(), UC_X86_REG_RDI, &start_info), "write a register");
+    check(uc_reg_write(s.uc.get(), UC_X86_REG_RDI, &entry.information), "write a register");
     if (hook == RawHook::none) return;
     uc_hook handle;
     check(uc_hook_add(s.uc.get(), &handle, UC_HOOK_CODE, reinterpret_cast<void*>(count), &s.executed, 1, 0),

@@ -41,13 +41,6 @@ Cpu::Cpu(RunState& run, unsigned number)
 
 Cpu::~Cpu() = default;
 
-void Cpu::enter(std::uint64_t address, std::uint64_t start_info) {
-    state_->general[7] = start_info;
-    state_->rip = address;
-    state_->cr[4] = 0;
-    write_register(UC_X86_REG_RFLAGS, 2);
-}
-
 std::uint64_t Cpu::ready_at() {
     if (!halted_) return timer_clock();
     raise_due();

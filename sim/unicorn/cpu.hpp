@@ -20,6 +20,7 @@
 #include <sim/unicorn/address_space.hpp>
 #include <sim/unicorn/code_cache.hpp>
 #include <sim/unicorn/cpu_state.hpp>
+#include <sim/unicorn/entry.hpp>
 #include <sim/unicorn/recorder.hpp>
 #include <sim/unicorn/run_state.hpp>
 #include <string>
@@ -43,8 +44,8 @@ class Cpu {
     Cpu(const Cpu&) = delete;
     Cpu& operator=(const Cpu&) = delete;
 
-    // In 64-bit mode, interrupts off, no paging: the board's own entry.
-    void enter(std::uint64_t address, std::uint64_t start_info);
+    // Where and in which mode the boot protocol says, interrupts off, no paging.
+    void enter(const KernelEntry& entry) { enter_kernel(uc_.get(), view_, entry); }
 
     // Local time at which it can go on: now, when it wakes from HLT, or `never`.
     std::uint64_t ready_at();

@@ -7,19 +7,17 @@ Machine::Machine(const RunConfig& config, const CpuidTable& cpuid) : run_(config
     if (!config.image) throw EngineError("there is no kernel image to run");
     if (config.clock == Clock::cycles && !config.modelled_cycles)
         throw EngineError("the cycle clock needs a timing model to ask");
-    const std::uint64_t start_info = load(run_.board.memory, *config.image, config.command_line, config.cpus);
+    const KernelEntry entry = load_kernel(run_.board.memory, config);
+    entry_address_ = entry.address;
     cpus_.push_back(std::make_unique<Cpu>(run_, 0));
-    cpus_[0]->enter(config.image->entry_physical(), start_info);
+    cpus_[0]->enter(entry);
 }
 
 RunResult Machine::run() {
     const RunConfig& config = run_.config;
     if (config.events)
-        config.events->on_input({.cpu = 0,
-                                 .index = 0,
-                                 .kind = InputKind::start,
-                                 .address = config.image->entry_physical(),
-                                 .value = config.seed});
+        config.events->on_input(
+            {.cpu = 0, .index = 0, .kind = InputKind::start, .address = entry_address_, .value = config.seed});
     while (!run_.stopping) {
         if (Cpu* cpu = next()) cpu->run_slice();
         else stop_halted();

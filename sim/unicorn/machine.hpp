@@ -19,6 +19,7 @@ class Machine {
     void stop_halted();
 
     RunState run_;
+    std::uint64_t entry_address_ = 0;
     std::vector<std::unique_ptr<Cpu>> cpus_;
 };
 

@@ -226,12 +226,13 @@ TEST(BadImage, WrongKindOfFile) {
     expect_refusal({'#', '!', '/', 'b', 'i', 'n'}, "not an ELF file");
     expect_refusal({0x7f, 'E'}, "not an ELF file");
     expect_refusal({0x7f, 'E', 'L', 'F', 2, 1, 1}, "truncated inside the ELF header");
-    expect_refusal(changed([](auto& h, auto*) { h.e_ident[EI_CLASS] = ELFCLASS32; }), "32-bit");
+    expect_refusal(changed([](auto& h, auto*) { h.e_ident[EI_CLASS] = 3; }), "neither 32 nor 64 bits");
+    EXPECT_NE(refusal(changed([](auto& h, auto*) { h.e_ident[EI_CLASS] = ELFCLASS32; })), "accepted");
     expect_refusal(changed([](auto& h, auto*) {
                        h.e_ident[EI_CLASS] = ELFCLASS32;
                        h.e_machine = EM_ARM;
                    }),
-                   "32-bit ARM");
+                   "made for ARM");
     expect_refusal(changed([](auto& h, auto*) { h.e_ident[EI_DATA] = ELFDATA2MSB; }), "big-endian");
     expect_refusal(changed([](auto& h, auto*) { h.e_machine = EM_AARCH64; }), "AArch64");
     expect_refusal(changed([](auto& h, auto*) { h.e_machine = EM_RISCV; }), "RISC-V");
@@ -253,8 +254,17 @@ TEST(BadImage, Segments) {
     expect_refusal(changed([](auto&, auto* p) { p[1].p_paddr = 1ull << 60; }), "physical address");
     expect_refusal(changed([](auto&, auto* p) { p[1].p_vaddr = ~std::uint64_t{0} - 16; }), "wraps round");
     expect_refusal(changed([](auto&, auto* p) { p[1].p_paddr = p[0].p_paddr + 16; }), "overlap at physical address");
-    expect_refusal(changed([](auto& h, auto*) { h.e_entry = 0x1234; }), "outside every loadable segment");
     expect_refusal(changed([](auto& h, auto* p) { h.e_entry = p[1].p_vaddr; }), "execute permission");
+}
+
+TEST(Image, AnEntryMayBeAPhysicalAddressOrNone) {
+    const auto entry_of = [](std::uint64_t entry) {
+        return Image::parse(changed([entry](auto& h, auto*) { h.e_entry = entry; }), "kernel")->entry_physical();
+    };
+    std::uint64_t physical = 0;
+    changed([&](auto&, auto* p) { physical = p[0].p_paddr; });
+    EXPECT_EQ(entry_of(physical + 4), physical + 4);
+    EXPECT_EQ(entry_of(0x1234), Image::no_entry);
 }
 
 TEST(BadImage, TruncatedAnywhere) {

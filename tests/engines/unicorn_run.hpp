@@ -95,6 +95,7 @@ inline Outcome run_guest(const std::string& guest, RunConfig config = {}) {
     const auto image = Image::load(std::string(EXO_GUESTS) + "/guest_" + guest);
     Outcome outcome;
     config.image = image.get();
+    if (config.entry == BootProtocol::automatic) config.entry = BootProtocol::direct;
     if (config.ram_bytes == RunConfig{}.ram_bytes) config.ram_bytes = 16 << 20;
     if (!config.instruction_limit) config.instruction_limit = 1'000'000;
     config.console = [&](std::string_view text) { outcome.console += text; };
