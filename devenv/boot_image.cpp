@@ -128,6 +128,13 @@ void check_command_line(const std::string& text) {
     }
 }
 
+void check_screen(const std::string& text) {
+    const bool mode = text.find('x') != text.npos && text.find_first_not_of("0123456789x") == text.npos;
+    if (text != "auto" && text != "text" && !mode)
+        throw Failure(Exit::usage,
+                      "--screen: '" + text + "' is no screen; use auto, text or a mode such as 1024x768x32");
+}
+
 // Each word in quotes, so that nothing in it means something to GRUB.
 std::string quoted_words(const std::string& text) {
     std::string quoted;
@@ -139,18 +146,19 @@ std::string quoted_words(const std::string& text) {
     return quoted;
 }
 
-std::string menu_entry(const std::string& title, const std::string& command_line) {
-    return fmt::format("menuentry '{}' {{\n  multiboot2 /boot/exo.elf{}\n}}\n", title, quoted_words(command_line));
+// The screen is chosen after the kernel was loaded, which sets it to "auto" because of the kernel's header. What cannot
+// be had is passed over. Graphics show more lines than the 80x25 text that every BIOS has; UEFI has nothing else.
+std::string load_commands(const std::string& command_line, const std::string& screen) {
+    return fmt::format("  multiboot2 /boot/exo.elf{}\n  set gfxpayload={},auto,text\n", quoted_words(command_line),
+                       screen);
 }
 
-// 80x25 text is what every BIOS has; UEFI has a framebuffer only.
-constexpr const char* payload_mode =
-    "if [ \"$grub_platform\" = pc ]; then\n  set gfxpayload=text\nelse\n  set gfxpayload=keep\nfi\n";
+std::string menu_entry(const std::string& title, const std::string& command_line, const std::string& screen) {
+    return fmt::format("menuentry '{}' {{\n{}}}\n", title, load_commands(command_line, screen));
+}
 
 std::string menu(const BootImageOptions& options) {
-    if (!options.menu) {
-        return fmt::format("{}multiboot2 /boot/exo.elf{}\nboot\n", payload_mode, quoted_words(options.command_line));
-    }
+    if (!options.menu) return load_commands(options.command_line, "text") + "boot\n";
     std::string text = fmt::format("set timeout={}\nset default=0\n", options.menu_seconds);
     if (options.menu_seconds == 0) text += "set timeout_style=hidden\n";
     // A machine without a serial port goes on with the screen alone.
@@ -159,12 +167,11 @@ std::string menu(const BootImageOptions& options) {
             "if serial --unit=0 --speed=115200; then\n"
             "  terminal_input console serial\n  terminal_output console serial\nfi\n";
     }
-    text += payload_mode;
     const std::string& first = options.command_line;
     const std::string shown = first.size() > 50 ? first.substr(0, 47) + "..." : first;
-    text += menu_entry(first.empty() ? "Exo-OS: tour, then power off" : "Exo-OS: " + shown, first);
-    text += menu_entry("Exo-OS: tour, then wait for a key", "scenario=tour end=key");
-    text += menu_entry("Exo-OS: stress on all CPUs, then wait for a key", "scenario=stress end=key");
+    text += menu_entry(first.empty() ? "Exo-OS: tour, then power off" : "Exo-OS: " + shown, first, options.screen);
+    text += menu_entry("Exo-OS: tour, then wait for a key", "scenario=tour end=key", options.screen);
+    text += menu_entry("Exo-OS: stress on all CPUs, then wait for a key", "scenario=stress end=key", options.screen);
     return text;
 }
 
@@ -190,6 +197,7 @@ struct Contents {
 
     explicit Contents(const BootImageOptions& options) {
         check_command_line(options.command_line);
+        check_screen(options.screen);
         kernel = read_file(options.kernel);
         menu_text = menu(options);
         name = content_name(kernel, menu_text);

@@ -12,9 +12,11 @@ namespace devenv {
 struct BootImageOptions {
     std::filesystem::path kernel;
     std::string command_line;   // of the first menu entry
-    bool menu = true;           // false: nothing but the kernel with its command line, at once; for emulators
+    bool menu = true;           // false: nothing but the kernel with its command line, at once, on a text screen if it
+                                // can be; for emulators
     unsigned menu_seconds = 2;  // before the first entry starts by itself; 0: at once
-    bool serial_menu = true;    // the menu on the serial line as well; without it the loader writes nothing there
+    std::string screen = "auto";  // "text" (BIOS only), "auto" or a mode such as 1024x768x32
+    bool serial_menu = true;      // the menu on the serial line as well; without it the loader writes nothing there
 };
 
 // Creates `image`, or replaces it when the new one is complete: no part of one is ever left. Throws Failure: usage for

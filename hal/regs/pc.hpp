@@ -14,6 +14,8 @@ inline constexpr std::uint16_t pit_command = 0x43;
 inline constexpr std::uint16_t pit_gate = 0x61;
 inline constexpr std::uint16_t pic1_data = 0x21;
 inline constexpr std::uint16_t pic2_data = 0xa1;
+inline constexpr std::uint16_t crtc_index = 0x3d4;  // of a VGA in colour text mode
+inline constexpr std::uint16_t crtc_data = 0x3d5;
 }  // namespace port
 
 namespace debug_exit {

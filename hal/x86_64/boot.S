@@ -34,6 +34,9 @@ multiboot2_header:
         .word 3, 0                          // entry-address tag
         .long 12, boot_multiboot2
         .balign 8
+        .word 5, 1                          // framebuffer tag, optional: UEFI has no other screen
+        .long 20, 0, 0, 0                   //   of any width, height and depth
+        .balign 8
         .word 0, 0                          // end tag
         .long 8
 multiboot2_header_end:

@@ -4,6 +4,7 @@
 #include <arch/apic.hpp>
 #include <arch/internal.hpp>
 #include <arch/processors.hpp>
+#include <arch/screen.hpp>
 #include <hal/context.hpp>
 #include <hal/mmu.hpp>
 #include <regs/page_walk.hpp>
@@ -118,6 +119,28 @@ MmuResult map_all_memory(Frames& frames, std::uint64_t root, const BootInfo& boo
     return result;
 }
 
+// The screen's memory, uncached; the processor's MTRRs may still combine its writes (PCD without PWT: SDM 3A 12.11.3).
+MmuResult map_screen(Frames& frames, std::uint64_t root) {
+    const x86::ScreenShape& screen = x86::screen_shape();
+    if (screen.bytes() == 0) return MmuResult::ok;
+    constexpr std::uint64_t bits = pte::write | pte::no_execute | pte::cache_disable;
+    const std::uint64_t first = screen.physical & ~(paging::page_4k - 1), end = screen.physical + screen.bytes();
+    const std::uint64_t to_virtual = HAL_SCREEN_WINDOW - (first & ~(paging::page_2m - 1));
+    for (std::uint64_t at = first; at < end;) {
+        const unsigned level = at % paging::page_2m == 0 && end - at >= paging::page_2m ? 2 : 1;
+        const MapEnd mapped = map_page(memory, frames, root, at + to_virtual, at, bits, level);
+        if (mapped != MapEnd::ok) return result_of(mapped);
+        at += paging::entry_bytes(level);
+    }
+    return MmuResult::ok;
+}
+
+std::byte* mapped_screen() {
+    const x86::ScreenShape& screen = x86::screen_shape();
+    if (screen.bytes() == 0) return nullptr;
+    return reinterpret_cast<std::byte*>(HAL_SCREEN_WINDOW + screen.physical % paging::page_2m);
+}
+
 // Later roots copy the upper half of this one, so every root entry it will ever need exists from the start.
 MmuResult reserve_root_entry(Frames& frames, std::uint64_t root, std::uint64_t va) {
     std::uint64_t* entry = memory.table(root) + paging::index(va, paging::levels);
@@ -140,10 +163,12 @@ MmuResult mmu_init(const BootInfo& boot, TableFrames& source) {
     if (result == MmuResult::ok)
         result = result_of(map_page(memory, frames, root, HAL_MMIO_WINDOW, x86::lapic_physical(),
                                     pte::write | pte::no_execute | pte::cache_disable | pte::write_through));
+    if (result == MmuResult::ok) result = map_screen(frames, root);
     if (result != MmuResult::ok) return result;
     kernel_table = {PhysAddr(root)};
     x86::lapic_registers = HAL_MMIO_WINDOW;
     activate(kernel_table);
+    x86::screen_moved(mapped_screen());
     return MmuResult::ok;
 }
 

@@ -6,6 +6,7 @@
 #include <arch/internal.hpp>
 #include <arch/multiboot2.hpp>
 #include <arch/ranges.hpp>
+#include <arch/screen.hpp>
 #include <hal/console.hpp>
 #include <hal/cpu.hpp>
 #include <hal/upcalls.hpp>
@@ -86,11 +87,28 @@ void copy_rsdp(const multiboot2::Tag& tag) {
     acpi_root = image_phys(rsdp_copy).value();
 }
 
+void read_framebuffer(const multiboot2::FramebufferTag& tag) {
+    using namespace multiboot2;
+    ScreenShape shape{tag.address, tag.pitch, tag.width, tag.height};
+    if (tag.type == framebuffer_rgb && tag.tag.bytes >= framebuffer_text_bytes + 6) {
+        shape.pixel_bytes = std::uint8_t((tag.bits_per_pixel + 7) / 8);
+        shape.ink = full_component(tag.red.position, tag.red.bits) |
+                    full_component(tag.green.position, tag.green.bits) |
+                    full_component(tag.blue.position, tag.blue.bits);
+        if (shape.pixel_bytes == 0 || shape.ink == 0) return;
+    } else if (tag.type != framebuffer_text) {
+        return;
+    }
+    if (shape.plausible()) screen_announced(shape);
+}
+
 void read_multiboot2_tag(const multiboot2::Tag& tag) {
     using namespace multiboot2;
     if (tag.type == tag_command_line)
         copy_command_line(reinterpret_cast<const char*>(&tag + 1), tag.bytes - sizeof(Tag));
     if (tag.type == tag_acpi_old || tag.type == tag_acpi_new) copy_rsdp(tag);
+    if (tag.type == tag_framebuffer && tag.bytes >= framebuffer_text_bytes)
+        read_framebuffer(reinterpret_cast<const FramebufferTag&>(tag));
     if (tag.type != tag_memory_map || tag.bytes < sizeof(MemoryMapTag)) return;
     const auto& map = reinterpret_cast<const MemoryMapTag&>(tag);
     if (map.entry_bytes < sizeof(MemoryMapEntry)) return;
@@ -171,6 +189,7 @@ extern "C" [[noreturn, gnu::no_stack_protector]] void hal_start(std::uint64_t in
     machine_init(PhysAddr(acpi_root), cpus_wanted < cpus_limit ? unsigned(cpus_wanted) : cpus_limit);
     if (machine.cpus > 1 && !trampoline_init(memory.ranges())) machine.cpus = 1;
     memory.remove(0, low_memory);
+    memory.remove(screen_shape().physical, screen_shape().physical + screen_shape().bytes());
     memory.remove(image_start().value(), image_end().value());
     static_assert(HAL_BOOT_DIRECT == unsigned(BootPath::direct) && HAL_BOOT_PVH == unsigned(BootPath::pvh));
     static_assert(HAL_BOOT_MULTIBOOT2 == unsigned(BootPath::multiboot2));

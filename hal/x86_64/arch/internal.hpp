@@ -73,6 +73,14 @@ std::uint64_t boot_number(std::string_view name, std::uint64_t otherwise);
 std::uint64_t boot_seed();     // seed=N; 0 if absent
 std::uint64_t entry_cycles();  // time stamp at the image's first instruction
 
+// The screen, if the loader announced one.
+struct ScreenShape;
+void screen_announced(const ScreenShape&);
+const ScreenShape& screen_shape();     // all zero: none
+void screen_init(std::byte* memory);   // blank from here on; memory: where it is seen, nullptr: out of reach yet
+void screen_moved(std::byte* memory);  // the tables have changed
+void screen_write(std::string_view);
+
 extern "C" {
 // Linker script.
 extern std::byte __boot_start[], __text_start[], __text_end[], __rodata_start[], __rodata_end[], __data_start[],

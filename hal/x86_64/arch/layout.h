@@ -9,6 +9,7 @@
 #define HAL_STACK_WINDOW 0xffffc90000000000 // kernel stacks with their guard pages
 #define HAL_MMIO_WINDOW 0xffffffffc0000000  // device registers, uncached
 #define HAL_CPU_AREAS 0xffffffffd0000000    // stacks and tables of the CPUs that cpu_start starts
+#define HAL_SCREEN_WINDOW 0xffffffffe0000000 // the screen's memory, at most 256 MiB
 #define HAL_PAGE_BYTES 4096
 
 // Selectors, in the order SYSCALL and SYSRET want (APM2 6.1.1).
