@@ -3,7 +3,7 @@
 // standard error. Exit status: 0 done, 1 a checksum was wrong, 2 usage.
 #include <sched.h>
 
-#include <core/cpu.hpp>
+#include <core/cpus.hpp>
 #include <cstdio>
 #include <exception>
 #include <hal/power.hpp>
@@ -51,6 +51,7 @@ void boot(void*) {
     if (hal::mmu_init(boot_info, exo::table_frames()) != hal::MmuResult::ok) hal::power_off(hal::PowerOff::failure);
     hal::timer_init();
     exo::scheduler_init();
+    exo::cpu_join(cpu);
     const bool started =
         exo::reaper_init().ok() && exo::thread_create("bench", exo::priority_kernel, run_rows, nullptr).ok();
     if (!started) hal::power_off(hal::PowerOff::failure);

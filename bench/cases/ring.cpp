@@ -4,6 +4,7 @@
 #include <hal/irq.hpp>
 #include <ipc/fusion_ring.hpp>
 #include <ipc/ring.hpp>
+#include <sched/completion.hpp>
 #include <sched/scheduler.hpp>
 #include <sched/thread.hpp>
 #include <stdexcept>
@@ -78,8 +79,7 @@ constexpr std::uint64_t last_request = ~std::uint64_t{0} - 16;
 // The other kernel thread: answers each request with its words one higher, until last_request.
 struct Server {
     Direction &requests, &replies;
-    bool ended = false;
-    exo::WaitQueue end{};
+    exo::Completion end{};
 
     static void main(void* raw) {
         auto& self = *static_cast<Server*>(raw);
@@ -91,14 +91,12 @@ struct Server {
             self.replies.wake_receiver();
         }
         hal::IrqGuard masked;
-        self.ended = true;
-        exo::wake_all(self.end);
+        self.end.signal();
     }
     void join() {
         requests.send(last_request);
         requests.wake_receiver();
-        hal::IrqGuard masked;
-        while (!ended) exo::wait_on(end);
+        end.wait();
     }
 };
 

@@ -12,6 +12,7 @@
 #include <sanitizer/common_interface_defs.h>
 
 #include <map>
+#include <mutex>
 #endif
 
 extern "C" void exo_host_context_start();
@@ -61,7 +62,14 @@ Stacks& stacks() {
     return *known;
 }
 
+std::mutex& stacks_mutex() {
+    static auto* mutex = new std::mutex;
+    return *mutex;
+}
+
+// Entries stay where they are; only this CPU uses the one it stands on.
 Stacks::value_type& stack_of(std::uintptr_t address) {
+    const std::lock_guard guard(stacks_mutex());
     auto after = stacks().upper_bound(address);
     if (after != stacks().begin() && address < std::prev(after)->second.top) return *std::prev(after);
     const StackBounds own = thread_stack();
@@ -71,6 +79,7 @@ Stacks::value_type& stack_of(std::uintptr_t address) {
 void remember_stack(std::span<std::byte> stack) {
     __asan_unpoison_memory_region(stack.data(), stack.size());  // frames of whoever ended on it without returning
     const auto bottom = reinterpret_cast<std::uintptr_t>(stack.data());
+    const std::lock_guard guard(stacks_mutex());
     stacks().insert_or_assign(bottom, KnownStack{bottom + stack.size(), nullptr});
 }
 }  // namespace
@@ -89,6 +98,7 @@ void remember_stack(std::span<std::byte> stack) {
 
 void asan_forget_stack(std::span<std::byte> stack) {
     __asan_unpoison_memory_region(stack.data(), stack.size());
+    const std::lock_guard guard(stacks_mutex());
     stacks().erase(reinterpret_cast<std::uintptr_t>(stack.data()));
 }
 

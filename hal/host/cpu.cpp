@@ -17,7 +17,7 @@ namespace hal {
 namespace host {
 namespace {
 
-constinit HostCpu boot_cpu{&boot_cpu, nullptr, 0, 0, CpuIndex::boot, 0, timer_off, 0, 0};
+constinit HostCpu blocks[cpus_limit];
 static_assert(offsetof(HostCpu, per_cpu) == 8 && offsetof(HostCpu, interrupts_on) == 16);
 static_assert(offsetof(HostCpu, pending) == 20 && offsetof(HostCpu, index) == 24);
 
@@ -33,13 +33,17 @@ void write_gs_base(void* base) {
 
 // Code that only guards a list with an IrqGuard needs no machine: the first Linux thread is the boot CPU from the
 // start.
-[[gnu::constructor(200)]] void attach_first_thread() { write_gs_base(&boot_cpu); }
+[[gnu::constructor(200)]] void attach_first_thread() { attach_cpu(CpuIndex::boot); }
 
 }  // namespace
 
+HostCpu& cpu_block(CpuIndex index) { return blocks[std::size_t(index)]; }
+
 void attach_cpu(CpuIndex index) {
-    if (index != CpuIndex::boot) fatal("the host backend has one CPU");
-    write_gs_base(&boot_cpu);
+    HostCpu& cpu = cpu_block(index);
+    cpu.self = &cpu;
+    cpu.index = index;
+    write_gs_base(&cpu);
 }
 
 void reset_cpu() {
@@ -50,6 +54,7 @@ void reset_cpu() {
     cpu.in_user = 0;
     cpu.timer_deadline_ns = timer_off;
     cpu.active_table = 0;
+    cpu.in_trap = false;
 }
 
 StackBounds thread_stack() {
@@ -70,7 +75,7 @@ StackBounds thread_stack() {
 }  // namespace host
 
 void cpu_init(CpuIndex index) {
-    host::attach_cpu(index);
+    if (index != cpu_index()) host::fatal("cpu_init for another CPU");
     host::install_trap_handlers();
 }
 
@@ -78,7 +83,8 @@ std::string_view cpu_features() { return host::user_may_write_gs_base() ? "host 
 
 std::uint64_t entropy() {
     if (host::entropy_seed) {  // SplitMix64 (Steele, Lea, Flood 2014)
-        std::uint64_t z = *host::entropy_seed += 0x9e37'79b9'7f4a'7c15;
+        constexpr std::uint64_t step = 0x9e37'79b9'7f4a'7c15;
+        std::uint64_t z = host::entropy_seed->fetch_add(step, std::memory_order_relaxed) + step;
         z = (z ^ (z >> 30)) * 0xbf58'476d'1ce4'e5b9;
         z = (z ^ (z >> 27)) * 0x94d0'49bb'1331'11eb;
         return z ^ (z >> 31);

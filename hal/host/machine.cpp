@@ -5,7 +5,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <hal/console.hpp>
@@ -26,23 +28,6 @@ std::byte* map_memory(std::size_t bytes) {
     return static_cast<std::byte*>(memory);
 }
 
-// The boot stack, outside the arena as on a PC, with its guard.
-class RunStack {
-  public:
-    RunStack() : memory_(map_memory(page_bytes + kernel_stack_bytes)) { mprotect(memory_, page_bytes, PROT_NONE); }
-    ~RunStack() {
-        host::asan_forget_stack(usable());
-        munmap(memory_, page_bytes + kernel_stack_bytes);
-    }
-    RunStack(const RunStack&) = delete;
-    RunStack& operator=(const RunStack&) = delete;
-    std::span<std::byte> usable() const { return {memory_ + page_bytes, kernel_stack_bytes}; }
-
-  private:
-    std::byte* memory_;
-};
-constinit const RunStack* run_stack_in_use = nullptr;
-
 struct Start {
     void (*entry)(void*);
     void* argument;
@@ -51,18 +36,68 @@ struct Start {
 void run_entry(void* raw) {
     const Start start = *static_cast<Start*>(raw);
     start.entry(start.argument);
-    irq_disable();
-    context_switch(host::active_run->guest, host::active_run->home);
-    __builtin_unreachable();
+    host::leave_machine();
+}
+
+constinit std::atomic<int> machine_end = -1;  // a PowerOff, by whoever was first
+
+// cpus=N on the command line; 0 if it is not there or no number.
+unsigned cpus_option(std::string_view line) {
+    constexpr std::string_view key = "cpus=";
+    while (!line.empty()) {
+        const std::size_t blank = line.find(' ');
+        const std::string_view word = line.substr(0, blank);
+        line = blank == std::string_view::npos ? std::string_view() : line.substr(blank + 1);
+        if (!word.starts_with(key)) continue;
+        unsigned value = 0;
+        const char* end = word.data() + word.size();
+        const auto [stop, error] = std::from_chars(word.data() + key.size(), end, value);
+        return error == std::errc{} && stop == end ? value : 0;
+    }
+    return 0;
+}
+
+unsigned cpus_of(const HostConfig& config) {
+    const unsigned machine = std::clamp(config.cpus, 1u, cpus_limit), asked = cpus_option(config.command_line);
+    return asked == 0 ? machine : std::min(asked, machine);
 }
 
 }  // namespace
 
 namespace host {
+RunStack::RunStack() : memory_(map_memory(page_bytes + kernel_stack_bytes)) { mprotect(memory_, page_bytes, PROT_NONE); }
+RunStack::~RunStack() {
+    asan_forget_stack(usable());
+    munmap(memory_, page_bytes + kernel_stack_bytes);
+}
+std::span<std::byte> RunStack::usable() const { return {memory_ + page_bytes, kernel_stack_bytes}; }
+
 StackBounds run_stack() {
-    if (!run_stack_in_use) return {0, 0};
-    const auto bottom = reinterpret_cast<std::uintptr_t>(run_stack_in_use->usable().data());
+    const Run* run = active_run();
+    if (run == nullptr) return {0, 0};
+    const auto bottom = reinterpret_cast<std::uintptr_t>(run->stack->usable().data());
     return {bottom, bottom + kernel_stack_bytes};
+}
+
+Run*& active_run() { return active_runs[std::size_t(cpu_index())]; }
+
+void run_guest(const RunStack& stack, void (*entry)(void*), void* argument) {
+    Start start{entry, argument};
+    Run run;
+    run.guest = context_make(stack.usable(), &run_entry, &start);
+    run.stack = &stack;
+    Run* const outer = std::exchange(active_run(), &run);
+    irq_disable();
+    context_switch(run.home, run.guest);
+    active_run() = outer;
+    context_release(run.guest);
+}
+
+void leave_machine() {
+    irq_disable();
+    Context abandoned;
+    context_switch(abandoned, active_run()->home);
+    __builtin_unreachable();
 }
 
 void fatal(const char* message) {
@@ -82,7 +117,9 @@ HostMachine::HostMachine(HostConfig config) : config_(std::move(config)) {
     host::reset_page_tables();
     host::reset_clock();
     host::console_capture = config_.capture_console ? &console_ : nullptr;
-    host::entropy_seed = config_.seed ? &*config_.seed : nullptr;
+    if (config_.seed) entropy_state_ = *config_.seed;
+    host::entropy_seed = config_.seed ? &entropy_state_ : nullptr;
+    host::set_cpu_count(cpus_of(config_));
     boot_info_ = {BootPath::host, {&memory_, 1}, config_.command_line, PhysAddr(0), cycles()};
 }
 
@@ -98,23 +135,19 @@ HostMachine::~HostMachine() {
 }
 
 std::optional<PowerOff> HostMachine::run(void (*entry)(void*), void* argument) {
-    RunStack stack;
-    Start start{entry, argument};
-    host::Run run;
-    run.guest = context_make(stack.usable(), &run_entry, &start);
-    host::Run* const outer = std::exchange(host::active_run, &run);
-    const RunStack* const outer_stack = std::exchange(run_stack_in_use, &stack);
-    irq_disable();
-    context_switch(run.home, run.guest);
-    host::active_run = outer;
-    run_stack_in_use = outer_stack;
-    context_release(run.guest);
-    return run.end;
+    const host::RunStack stack;
+    const int outer = machine_end.exchange(-1);
+    host::run_guest(stack, entry, argument);
+    host::end_others();
+    host::join_others();
+    host::this_cpu().pending.fetch_and(~host::pending_end, std::memory_order_relaxed);
+    const int end = machine_end.exchange(outer);
+    return end < 0 ? std::nullopt : std::optional(PowerOff(end));
 }
 
 void HostMachine::raise(Interrupt kind, unsigned vector) {
     host::HostCpu& cpu = host::this_cpu();
-    cpu.pending |= 1u << unsigned(kind);
+    cpu.pending.fetch_or(1u << unsigned(kind), std::memory_order_relaxed);
     if (kind != Interrupt::timer) cpu.vector = vector;
 }
 
@@ -133,14 +166,15 @@ void console_write(std::string_view text) {
     }
 }
 
+// The first to end the machine says how. Each CPU leaves on its own Linux thread; the boot CPU's run() waits for all.
 void power_off(PowerOff how) {
     irq_disable();
-    if (host::in_trap) _exit(how == PowerOff::success ? 0 : 3);
-    if (!host::active_run) std::exit(how == PowerOff::success ? 0 : 3);
-    host::active_run->end = how;
-    Context abandoned;
-    context_switch(abandoned, host::active_run->home);
-    __builtin_unreachable();
+    if (host::this_cpu().in_trap) _exit(how == PowerOff::success ? 0 : 3);
+    if (!host::active_run()) std::exit(how == PowerOff::success ? 0 : 3);
+    int none = -1;
+    machine_end.compare_exchange_strong(none, int(how));
+    host::end_others();
+    host::leave_machine();
 }
 
 }  // namespace hal

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <hal/smp.hpp>
 #include <hal/upcalls.hpp>
 #include <system_error>
 
@@ -22,7 +23,7 @@ bool parse(const char* text, std::uint64_t low, std::uint64_t high, std::uint64_
 int usage(const char* program, const char* why) {
     if (why) fprintf(stderr, "%s: %s\n", program, why);
     fprintf(why ? stderr : stdout,
-            "usage: %s [--cmdline TEXT] [--memory MiB (4..65536, default 64)] [--seed N]\n"
+            "usage: %s [--cmdline TEXT] [--memory MiB (4..65536, default 64)] [--seed N] [--cpus N (1..64)]\n"
             "Runs the kernel in this process. Exit status: 0 powered off, 2 usage, 3 the kernel failed.\n",
             program);
     return why ? 2 : 0;
@@ -45,6 +46,9 @@ int read_options(int argc, char** argv, HostConfig& config) {
         } else if (option == "--seed") {
             if (!parse(value, 0, ~std::uint64_t{0}, number)) return usage(argv[0], "--seed needs a number");
             config.seed = number;
+        } else if (option == "--cpus") {
+            if (!parse(value, 1, cpus_limit, number)) return usage(argv[0], "--cpus is out of range");
+            config.cpus = unsigned(number);
         } else {
             return usage(argv[0], "unknown option");
         }

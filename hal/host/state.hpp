@@ -1,39 +1,68 @@
 // SPDX-License-Identifier: MIT
 // What the backend's own files share: the CPU block, the run that power_off returns to, and resets between machines.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <hal/context.hpp>
 #include <hal/cpu.hpp>
 #include <hal/power.hpp>
-#include <optional>
+#include <hal/smp.hpp>
+#include <span>
 #include <string>
 
 namespace hal::host {
 
-// Where power_off returns to.
+// A stack outside the arena, as a CPU's boot stack is on a PC, with its guard.
+class RunStack {
+  public:
+    RunStack();  // throws std::system_error
+    ~RunStack();
+    RunStack(const RunStack&) = delete;
+    RunStack& operator=(const RunStack&) = delete;
+    std::span<std::byte> usable() const;
+
+  private:
+    std::byte* memory_;
+};
+
+// One CPU's way out of the machine: where power_off returns to, on the Linux thread's own stack.
 struct Run {
     Context home;
     Context guest;
-    std::optional<PowerOff> end;
+    const RunStack* stack = nullptr;
 };
-inline constinit Run* active_run = nullptr;
-inline constinit bool in_trap = false;  // the signal handler is at work: no switching away
+inline constinit Run* active_runs[cpus_limit] = {};  // by CPU; null: it does not run
 inline constinit std::string* console_capture = nullptr;
-inline constinit std::uint64_t* entropy_seed = nullptr;  // state of the seeded sequence
+inline constinit std::atomic<std::uint64_t>* entropy_seed = nullptr;  // state of the seeded sequence
 
+HostCpu& cpu_block(CpuIndex);
 void attach_cpu(CpuIndex);  // this Linux thread becomes that CPU: GS, its stack's bounds
-void reset_cpu();           // interrupts off, nothing pending, timer off
+void reset_cpu();           // the calling CPU: interrupts off, nothing pending, timer off
+Run*& active_run();         // of the calling CPU
+
+// Runs entry(argument) on `stack` as the calling CPU; returns when it does, or when the CPU leaves the machine.
+void run_guest(const RunStack& stack, void (*entry)(void*), void* argument);
+[[noreturn]] void leave_machine();  // back to run_guest's caller, on whatever context this is
+void wake_cpu(HostCpu&);            // after a change of its pending word
+
+// cpus.cpp
+void set_cpu_count(unsigned);
+unsigned running_cpus();
+void end_others();   // every other CPU leaves where it next looks
+void join_others();  // the boot CPU: returns when their Linux threads have ended
+
 void reset_clock();         // now_ns() starts again at 0
 void reset_page_tables();
 void reset_stacks();           // forgets all contexts (ASan's registry)
-void install_trap_handlers();  // idempotent
+void install_trap_handlers();  // idempotent; the calling Linux thread gets its signal stack
 void remove_trap_handlers();
+void remove_signal_stack();  // of the calling Linux thread
 
 struct StackBounds {
     std::uintptr_t bottom, top;
 };
 StackBounds thread_stack();  // of the calling Linux thread
-StackBounds run_stack();     // of the machine that runs; empty without one
+StackBounds run_stack();     // the boot stack of the calling CPU; empty without one
 
 [[noreturn]] void fatal(const char* message);  // a line on standard error, then power_off(failure)
 

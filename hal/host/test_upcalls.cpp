@@ -2,6 +2,7 @@
 #include "test_upcalls.hpp"
 
 #include <cstdio>
+#include <hal/cpu.hpp>
 #include <hal/power.hpp>
 
 namespace hal::test {
@@ -20,6 +21,11 @@ extern "C" {
 void kernel_main(const BootInfo& boot) {
     if (test::upcalls().main) test::upcalls().main(boot);
     power_off(PowerOff::success);
+}
+
+void kernel_cpu_main(CpuIndex cpu) {
+    if (test::upcalls().cpu_main) test::upcalls().cpu_main(cpu);
+    for (;;) halt_until_interrupt();
 }
 
 void kernel_trap(TrapFrame& frame) {

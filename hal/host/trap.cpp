@@ -22,12 +22,21 @@ namespace {
 constexpr int trap_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
 constexpr std::size_t signal_stack_bytes = 256 * 1024;
 
+// The handlers are the process's, the stack they run on is each Linux thread's.
 struct SavedActions {
     struct sigaction old[std::size(trap_signals)];
-    stack_t old_stack;
-    void* stack = nullptr;  // mapped: the handlers are installed
+    bool installed = false;
 };
 constinit SavedActions saved{};
+
+struct SignalStack {
+    stack_t old;
+    void* memory = nullptr;  // mapped: in use
+};
+constinit SignalStack signal_stacks[cpus_limit]{};
+constinit TrapFrame user_traps[cpus_limit]{};  // handed from the signal handler to trap_from_user
+
+std::size_t own_slot() { return std::size_t(cpu_index()); }
 
 TrapFrame frame_of(int signal, const ucontext_t& context) {
     const auto& r = context.uc_mcontext.gregs;
@@ -57,25 +66,23 @@ TrapFrame frame_of(int signal, const ucontext_t& context) {
             host::this_cpu().in_user != 0};
 }
 
-constinit TrapFrame user_trap{};  // handed from the signal handler to trap_from_user
-
 // Runs on the faulted program's stack once the signal handler has returned.
 [[noreturn]] void trap_from_user() {
-    TrapFrame frame = user_trap;
+    TrapFrame frame = user_traps[own_slot()];
     kernel_trap(frame);
     kernel_return_to_user();
     host::fatal("a user fault was answered by resuming: the host backend cannot do that");
 }
 
 void resume_in_trap_from_user(const TrapFrame& frame, ucontext_t& context) {
-    user_trap = frame;
+    user_traps[own_slot()] = frame;
     constexpr std::uint64_t red_zone = 128;  // libc's frames may use one
     context.uc_mcontext.gregs[REG_RSP] = greg_t(((frame.rsp - red_zone) & ~std::uint64_t{15}) - 8);
     context.uc_mcontext.gregs[REG_RIP] = reinterpret_cast<greg_t>(&trap_from_user);
 }
 
 void on_signal(int signal, siginfo_t*, void* raw) {
-    if (host::in_trap) {
+    if (host::this_cpu().in_trap) {
         static constexpr char message[] = "exo-host: a fault while a fault was handled\n";
         (void)!write(STDERR_FILENO, message, sizeof message - 1);
         _exit(3);
@@ -86,9 +93,9 @@ void on_signal(int signal, siginfo_t*, void* raw) {
     const auto interrupts_on = std::exchange(cpu.interrupts_on, 0);
     cpu.in_user = 0;
     if (frame.from_user) return resume_in_trap_from_user(frame, context);
-    host::in_trap = true;
+    cpu.in_trap = true;
     kernel_trap(frame);
-    host::in_trap = false;
+    cpu.in_trap = false;
     cpu.interrupts_on = interrupts_on;
     context.uc_mcontext.gregs[REG_RIP] = greg_t(frame.rip);
 }
@@ -142,13 +149,21 @@ Access attempted(std::uint64_t error_code) {  // APM2 8.4.2: bit 1 write, bit 4 
 
 namespace host {
 
-void install_trap_handlers() {
-    if (saved.stack) return;
+namespace {
+void give_signal_stack() {
+    SignalStack& own = signal_stacks[own_slot()];
+    if (own.memory) return;
     void* memory = mmap(nullptr, signal_stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) fatal("no memory for the signal stack");
-    saved.stack = memory;
+    own.memory = memory;
     const stack_t stack{memory, 0, signal_stack_bytes};
-    sigaltstack(&stack, &saved.old_stack);
+    sigaltstack(&stack, &own.old);
+}
+}  // namespace
+
+void install_trap_handlers() {
+    give_signal_stack();
+    if (cpu_index() != CpuIndex::boot || std::exchange(saved.installed, true)) return;
     struct sigaction action {};
     action.sa_sigaction = &on_signal;
     // Not deferred: a second fault in the handler is reported, not a silent death.
@@ -157,11 +172,17 @@ void install_trap_handlers() {
     for (std::size_t i = 0; i < std::size(trap_signals); ++i) sigaction(trap_signals[i], &action, &saved.old[i]);
 }
 
+void remove_signal_stack() {
+    SignalStack& own = signal_stacks[own_slot()];
+    if (!own.memory) return;
+    sigaltstack(&own.old, nullptr);
+    munmap(std::exchange(own.memory, nullptr), signal_stack_bytes);
+}
+
 void remove_trap_handlers() {
-    if (!saved.stack) return;
+    remove_signal_stack();
+    if (!std::exchange(saved.installed, false)) return;
     for (std::size_t i = 0; i < std::size(trap_signals); ++i) sigaction(trap_signals[i], &saved.old[i], nullptr);
-    sigaltstack(&saved.old_stack, nullptr);
-    munmap(std::exchange(saved.stack, nullptr), signal_stack_bytes);
 }
 
 }  // namespace host

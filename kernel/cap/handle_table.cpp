@@ -35,21 +35,16 @@ HandleTable::Slot* HandleTable::slot_of(Handle handle) {
 }
 
 Result<Handle> HandleTable::insert(Object& object, std::uint32_t rights) {
-    hal::IrqGuard masked;
-    Handle handle;
-    {
-        ScopedLock guard(lock_);
-        if (free_ == capacity) return Error::no_memory;
-        const std::uint32_t index = free_;
-        Slot& slot = slots_[index];
-        free_ = slot.next_free;
-        object.ref();
-        slot.object = &object;
-        slot.rights = rights;
-        handle = handle_of(index, slot.generation);
-    }
-    object.handle_added(rights);
-    return handle;
+    ScopedLock guard(lock_);
+    if (free_ == capacity) return Error::no_memory;
+    const std::uint32_t index = free_;
+    Slot& slot = slots_[index];
+    free_ = slot.next_free;
+    object.ref();
+    object.handle_added(rights);  // counted before anybody can close it
+    slot.object = &object;
+    slot.rights = rights;
+    return handle_of(index, slot.generation);
 }
 
 Result<Ref<Object>> HandleTable::find_any(Handle handle, std::uint32_t needed_rights, std::uint32_t& rights) {
@@ -100,8 +95,16 @@ Result<> HandleTable::close(Handle handle) {
 
 void HandleTable::close_all() {
     if (slots_ == nullptr) return;
-    for (std::uint32_t i = 0; i < capacity; ++i)
-        if (slots_[i].object != nullptr) (void)close(handle_of(i, slots_[i].generation)).ok();
+    for (std::uint32_t next = 0;;) {
+        Handle handle;
+        {
+            ScopedLock guard(lock_);
+            while (next < capacity && slots_[next].object == nullptr) ++next;
+            if (next == capacity) return;
+            handle = handle_of(next, slots_[next].generation);
+        }
+        (void)close(handle).ok();
+    }
 }
 
 }  // namespace exo

@@ -16,7 +16,8 @@ class Object {
     void unref() {
         if (references_.decrement()) destroy(*this);
     }
-    // A handle with these rights has come into being or has gone. Interrupts masked.
+    // A handle with these rights has come into being (takes no lock) or has gone (wakes who waits for its like; no lock
+    // held). Interrupts masked.
     void handle_added(std::uint32_t rights);
     void handle_removed(std::uint32_t rights);
 

@@ -2,6 +2,7 @@
 // What each CPU keeps for itself, reached through GS. The pointer must not be kept across a switch.
 #pragma once
 #include <hal/cpu.hpp>
+#include <lib/mailbox.hpp>
 #include <lib/pairing_heap.hpp>
 #include <sched/run_queue.hpp>
 
@@ -16,11 +17,13 @@ struct PerCpu {
     hal::CpuIndex index = hal::CpuIndex::boot;
     Thread* current = nullptr;
     Thread idle;
+    Mailbox<Thread, &Thread::next_mail> mailbox;  // woken threads of this CPU, from the others
     RunQueue run_queue;
     PairingHeap<Thread, &Thread::deadline_node, sooner> deadlines;
     std::uint64_t armed_ns = abi::no_deadline;  // when the timer will fire
     std::uint64_t tick_ns = abi::no_deadline;   // when a full slice has passed since tick_dispatches was noted
-    AddressSpace* active_space = nullptr;       // whose tables are loaded; kernel threads keep what they find
+    // Whose tables are loaded; kernel threads keep what they find. Written here, looked at by who destroys a space.
+    std::atomic<AddressSpace*> active_space = nullptr;
     std::uint64_t switches = 0;
     std::uint64_t dispatches = 0;  // threads taken out of the run queue; direct switches are none
     std::uint64_t tick_dispatches = 0;

@@ -25,7 +25,8 @@ class SpinLock {
     SpinLock(const SpinLock&) = delete;
     SpinLock& operator=(const SpinLock&) = delete;
 
-    // Interrupts masked by the caller. Spins with relax; uncontended one exchange.
+    // Interrupts masked by the caller. Spins with relax, which serves what other CPUs wait for; uncontended one
+    // exchange, and while it is held others only read.
     void lock() {
         check_order();
         while (locked_.exchange(true, std::memory_order_acquire))

@@ -14,6 +14,8 @@ void console_text(std::string_view text) {
     hal::console_write(text);
 }
 
+bool console_busy() { return console_lock.held(); }
+
 TextSink console_sink() {
     return {[](void*, std::string_view text) { hal::console_write(text); }, nullptr};
 }

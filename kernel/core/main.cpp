@@ -2,10 +2,11 @@
 // The start of the kernel, in reading order.
 #include <abi/marks.hpp>
 #include <core/boot_phases.hpp>
-#include <core/cpu.hpp>
+#include <core/cpus.hpp>
 #include <core/log.hpp>
 #include <core/scenario.hpp>
 #include <hal/console.hpp>
+#include <hal/smp.hpp>
 #include <hal/timer.hpp>
 #include <hal/upcalls.hpp>
 #include <hal/vector.hpp>
@@ -40,6 +41,9 @@ void banner(const hal::BootInfo& boot) {
     log("Exo-OS 0.1.0, entered by {}\n", name_of(boot.path));
     log("machine: {} MiB free, {} MHz time stamp, features {}\n", frame_stats().free_frames * page_bytes / MiB,
         hal::cycles_per_second() / 1'000'000, hal::cpu_features());
+    if (hal::cpu_count() == 1) return;
+    log("cpus: {} of {} started\n", cpus_running(), hal::cpu_count());
+    if (!hal::cpu_clock_report().empty()) log("{}\n", hal::cpu_clock_report());
 }
 
 }  // namespace
@@ -63,6 +67,11 @@ extern "C" [[noreturn]] void hal::kernel_main(const hal::BootInfo& boot) {
     boot_phase_done("timer");
 
     scheduler_init();  // this context is the idle thread
+    cpu_join(boot_cpu);
+    if (hal::cpu_count() > 1) {
+        cpus_start();  // each sleeps in its idle loop until it is sent a thread
+        boot_phase_done("cpus");
+    }
     must(reaper_init());
     must(scenario_start(boot.command_line));
     boot_phase_done("threads");
@@ -70,9 +79,4 @@ extern "C" [[noreturn]] void hal::kernel_main(const hal::BootInfo& boot) {
 
     banner(boot);
     idle_loop();
-}
-
-// Other CPUs are not started yet.
-extern "C" [[noreturn]] void hal::kernel_cpu_main(hal::CpuIndex) {
-    for (;;) hal::halt_until_interrupt();
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <core/cpu.hpp>
+#include <core/cpus.hpp>
 #include <core/log.hpp>
 #include <core/panic.hpp>
 #include <core/symbols.hpp>
@@ -9,7 +9,23 @@ namespace exo {
 
 namespace {
 
-constinit bool panicking = false;
+constinit std::atomic<unsigned> panicking = 0;  // 1 + the index of the CPU that was first; 0: none
+using Describe = void (*)(const TextSink&);
+constinit Describe describe_more = nullptr;
+
+unsigned own_number() { return static_cast<unsigned>(hal::cpu_index()) + 1; }
+
+[[noreturn]] void stop_here() {
+    hal::irq_disable();
+    for (;;) hal::relax();
+}
+
+// The others stop at their wake interrupt, or wait for ever for a lock that this CPU holds. One that is writing finishes.
+void stop_others() {
+    if (cpus_running() < 2) return;
+    cpus_interrupt_others();
+    for (unsigned turns = 0; turns < 20'000 && console_busy(); ++turns) hal::relax();
+}
 
 [[noreturn]] void stop() { hal::power_off(hal::PowerOff::failure); }
 
@@ -23,18 +39,29 @@ void print_frame(unsigned depth, std::uintptr_t address, const TextSink& sink) {
 TextSink begin(std::string_view cause) {
     (void)hal::irq_save();
     const TextSink sink = console_sink();
-    if (panicking) {
+    unsigned first = 0;
+    if (!panicking.compare_exchange_strong(first, own_number(), std::memory_order_relaxed)) {
+        if (first != own_number()) stop_here();
         format_to(sink, "\npanic in a panic: {}\n", cause);
         stop();
     }
-    panicking = true;
+    stop_others();
     const auto* cpu = static_cast<const PerCpu*>(hal::per_cpu());
     const std::string_view thread = cpu != nullptr && cpu->current != nullptr ? cpu->current->name : "none";
-    format_to(sink, "\nPANIC: {} (thread {})\n", cause, thread);
+    if (cpus_running() < 2) format_to(sink, "\nPANIC: {} (thread {})\n", cause, thread);
+    else format_to(sink, "\nPANIC: {} (CPU {}, thread {})\n", cause, own_number() - 1, thread);
+    if (describe_more != nullptr) describe_more(sink);
     return sink;
 }
 
 }  // namespace
+
+void panic_stop_if_elsewhere() {
+    const unsigned first = panicking.load(std::memory_order_relaxed);
+    if (first != 0 && first != own_number()) stop_here();
+}
+
+void panic_describe_with(void (*describe)(const TextSink&)) { describe_more = describe; }
 
 void print_backtrace(std::uintptr_t instruction, std::uintptr_t frame_pointer, const TextSink& sink) {
     print_frame(0, instruction, sink);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <core/archive.hpp>
+#include <core/cpus.hpp>
 #include <core/elf_loader.hpp>
 #include <core/process.hpp>
 #include <hal/user.hpp>
 #include <lib/sizes.hpp>
 #include <mem/slab.hpp>
+#include <sched/reaper.hpp>
 #include <sched/scheduler.hpp>
 #include <syscall/table.hpp>
 
@@ -13,14 +15,16 @@ namespace exo {
 namespace {
 
 constinit ObjectCache<Process> process_cache{"process"};
-constinit std::uint32_t next_process_id = 1;
+constinit std::atomic<std::uint32_t> next_process_id = 1;
 
 constexpr std::uint64_t user_stack_pages = 4;
 
 }  // namespace
 
-Result<Ref<Process>> Process::spawn(std::string_view program, std::span<const Grant> grants, std::uint64_t argument) {
+Result<Ref<Process>> Process::spawn(std::string_view program, std::span<const Grant> grants, std::uint64_t argument,
+                                    std::optional<hal::CpuIndex> pinned) {
     Ref<Process> process = EXO_TRY(create(program, grants, argument));
+    process->pin(pinned);
     EXO_TRY(process->start());
     return process;
 }
@@ -28,7 +32,7 @@ Result<Ref<Process>> Process::spawn(std::string_view program, std::span<const Gr
 Result<Ref<Process>> Process::create(std::string_view program, std::span<const Grant> grants, std::uint64_t argument,
                                      Quota* family) {
     if (program.empty() || program.size() > abi::program_name_limit) return Error::not_found;
-    Ref<Process> process = Ref<Process>::adopt(*EXO_TRY(process_cache.make(next_process_id++)));
+    Ref<Process> process = Ref<Process>::adopt(*EXO_TRY(process_cache.make(next_process_id.fetch_add(1, std::memory_order_relaxed))));
     process->argument_ = argument;
     EXO_TRY(process->prepare(program, grants, family));
     return process;
@@ -54,7 +58,8 @@ Result<> Process::prepare(std::string_view program, std::span<const Grant> grant
 }
 
 Result<> Process::start() {
-    EXO_TRY(thread_create(name(), priority_user, first_entry, this, this));
+    const hal::CpuIndex home = pinned_ ? *pinned_ : cpu_in_turn();
+    EXO_TRY(thread_create(name(), priority_user, first_entry, this, {.process = this, .home = home}));
     return {};
 }
 
@@ -89,7 +94,7 @@ Process::~Process() {
 void Process::release_space() {
     AddressSpace* space = std::exchange(space_, nullptr);
     if (space == nullptr) return;
-    leave_space(*space);
+    cpus_assert_left(*space);
     AddressSpace::destroy(space);
 }
 
@@ -98,12 +103,12 @@ void Process::destroy(Process& process) { process_cache.destroy(process); }
 void Process::exit_current(std::int64_t status, bool killed) {
     Thread& self = *this_cpu().current;
     Process& process = *self.process;
+    reaper_expect(self);
     process.exit_status_ = status;
     process.killed_ = killed;
-    process.ended_ = true;
     process.preemptions = self.preemptions;
     process.handles_.close_all();
-    wake_all(process.end_queue_, WaitReason::dead);
+    process.end_.signal();
     thread_exit();
 }
 

@@ -5,6 +5,7 @@
 #include <cap/handle_table.hpp>
 #include <mem/address_space.hpp>
 #include <mem/vm_object.hpp>
+#include <sched/completion.hpp>
 #include <sched/thread.hpp>
 #include <span>
 
@@ -28,13 +29,17 @@ class Process : public Object {
 
     // Loads a program of the archive (the host: a linked-in one) and makes its thread runnable. The grants become the
     // child's handles 0, 1, ... May allocate. not_found, no_memory, bad_argument (a damaged program file).
-    static Result<Ref<Process>> spawn(std::string_view program, std::span<const Grant>, std::uint64_t argument);
+    static Result<Ref<Process>> spawn(std::string_view program, std::span<const Grant>, std::uint64_t argument,
+                                      std::optional<hal::CpuIndex> pinned = std::nullopt);
     // The two halves of spawn: everything but the thread, which start() adds (no_memory). For those who must have a
     // place for the process before it runs. One that is never started goes with its last reference.
     // `family`: the parent's quota, or null for one of its own.
     static Result<Ref<Process>> create(std::string_view program, std::span<const Grant>, std::uint64_t argument,
                                        Quota* family = nullptr);
     Result<> start();
+    // Its thread and those of all its descendants live on that CPU. Before start(); else CPUs are chosen in turn.
+    void pin(std::optional<hal::CpuIndex> cpu) { pinned_ = cpu; }
+    std::optional<hal::CpuIndex> pinned() const { return pinned_; }
     static void destroy(Process&);
     explicit Process(std::uint32_t id) : Object(object_type), id_(id) {}
     ~Process();
@@ -45,10 +50,11 @@ class Process : public Object {
     HandleTable& handles() { return handles_; }
     Quota& quota() { return *quota_; }
     const SyscallEntry* syscalls() const { return syscalls_; }
-    bool ended() const { return ended_; }
+    bool ended() const { return end_.done(); }
+    // These two once it has ended.
     bool killed() const { return killed_; }
     std::int64_t exit_status() const { return exit_status_; }
-    WaitQueue& end_queue() { return end_queue_; }
+    WaitReason wait_for_end(std::uint64_t deadline_ns = no_deadline) { return end_.wait(deadline_ns); }
     std::uint64_t unknown_calls = 0;
     std::uint64_t preemptions = 0;  // of its thread, known when it has ended
 
@@ -68,7 +74,6 @@ class Process : public Object {
     const std::uint32_t id_;
     char name_[abi::program_name_limit] = {};
     std::uint8_t name_bytes_ = 0;
-    bool ended_ = false;
     bool killed_ = false;
     std::int64_t exit_status_ = 0;
     hal::VirtAddr entry_;
@@ -78,7 +83,8 @@ class Process : public Object {
     AddressSpace* space_ = nullptr;
     HandleTable handles_;
     const SyscallEntry* syscalls_ = nullptr;
-    WaitQueue end_queue_;
+    std::optional<hal::CpuIndex> pinned_;
+    Completion end_;
 };
 
 }  // namespace exo

@@ -23,11 +23,11 @@ constexpr std::uint64_t ping_pong_rounds = 1000, call_rounds = 1000, ring_messag
                         allocation_rounds = 4000, allocation_burst = 64;
 constexpr std::uint64_t spin_ns = 4 * slice_ns;  // how long each of two spinners computes
 
-// Starts a program and waits for its end. Its process, for a look at how it ended.
+// Starts a program and waits for its end. Its process, for a look at how it ended. It and its children stay on this
+// CPU, so that a step does the same whatever the number of CPUs.
 Result<Ref<Process>> run_program(std::string_view name, std::uint64_t argument) {
-    Ref<Process> process = EXO_TRY(Process::spawn(name, {}, argument));
-    hal::IrqGuard masked;
-    if (!process->ended()) wait_on(process->end_queue());
+    Ref<Process> process = EXO_TRY(Process::spawn(name, {}, argument, hal::cpu_index()));
+    process->wait_for_end();
     return process;
 }
 
@@ -89,13 +89,10 @@ bool step_null_calls() {
 }
 
 bool step_preemption() {
-    Result<Ref<Process>> first = Process::spawn("spinner", {}, spin_ns);
+    Result<Ref<Process>> first = Process::spawn("spinner", {}, spin_ns, hal::cpu_index());
     Result<Ref<Process>> second = run_program("spinner", spin_ns);
     if (!first.ok()) return false;
-    {
-        hal::IrqGuard masked;
-        if (!(*first)->ended()) wait_on((*first)->end_queue());
-    }
+    (*first)->wait_for_end();
     if (!ended_well(first) || !ended_well(second)) return false;
     const bool taken_away = (*first)->preemptions != 0 && (*second)->preemptions != 0;
     log("  two programs that never yield were preempted by the timer: {}\n", taken_away ? "both" : "NOT BOTH");

@@ -4,6 +4,7 @@
 #include <hal/irq.hpp>
 #include <ipc/fusion_ring.hpp>
 #include <ipc/ring.hpp>
+#include <sched/completion.hpp>
 #include <sched/thread.hpp>
 
 namespace exo {
@@ -56,16 +57,14 @@ struct Direction {
 struct PingPong {
     Direction ping, pong;
     std::uint64_t rounds;
-    bool ended = false;
-    WaitQueue end{};
+    Completion end{};
 };
 
 void answer(void* shared) {
     auto& game = *static_cast<PingPong*>(shared);
     for (std::uint64_t i = 0; i < game.rounds; ++i) game.pong.send(game.ping.receive() + 1);
     hal::IrqGuard masked;
-    game.ended = true;
-    wake_all(game.end);
+    game.end.signal();
 }
 
 }  // namespace
@@ -84,8 +83,7 @@ std::uint64_t tour_ping_pong(std::uint64_t rounds) {
         EXO_MARK_END(kernel.ring_round_trip);
         right += good;
     }
-    hal::IrqGuard masked;
-    if (!game.ended) wait_on(game.end);
+    game.end.wait();
     return right;
 }
 

@@ -34,7 +34,10 @@ extern "C" void hal::kernel_trap(hal::TrapFrame& frame) {
 }
 
 extern "C" void hal::kernel_interrupt(hal::Interrupt interrupt, unsigned) {
-    if (interrupt == hal::Interrupt::timer) timer_expired();
+    if (interrupt == hal::Interrupt::timer) return timer_expired();
+    if (interrupt != hal::Interrupt::wake) return;
+    panic_stop_if_elsewhere();
+    take_mail();
 }
 
 extern "C" void hal::kernel_return_to_user() { preempt_if_needed(); }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Synchronous call and reply. A caller hands over four words and blocks; a server that waits is switched to directly,
 // without the scheduler. The server then owes exactly one reply: the caller hangs on the server's `reply_to` queue (the
-// one-shot reply right), so a deadline, the server's death or a second reply can never reach the wrong thread.
+// one-shot reply right), so a deadline, the server's death or a second reply can never reach the wrong thread. A partner
+// that lives on another CPU is posted there instead of switched to.
 #pragma once
 #include <cap/object.hpp>
 #include <lib/result.hpp>
@@ -28,9 +29,13 @@ class Endpoint : public Object {
     void handles_changed(std::uint32_t rights, int by);
 
   private:
-    std::uint32_t servers_ = 0;  // handles with the right to serve
-    WaitQueue waiting_servers_;
-    WaitQueue callers_;  // nobody has taken their call yet
+    Result<> hand_over(Thread& server, std::uint64_t deadline_ns);
+
+    std::atomic<std::uint32_t> servers_ = 0;  // handles with the right to serve
+    // A caller and a server must not miss each other: who finds nobody in one queue joins the other under one lock.
+    WaitLock lock_;
+    WaitQueue waiting_servers_{lock_};
+    WaitQueue callers_{lock_};  // nobody has taken their call yet
 };
 
 }  // namespace exo

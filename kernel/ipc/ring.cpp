@@ -40,7 +40,14 @@ abi::RingConsumerPage* Ring::consumer_page() const {
 }
 
 Result<abi::RingMapping> Ring::map(AddressSpace& space, abi::RingEnd end) {
-    if (mapped_[index_of(end)]) return Error::busy;
+    std::atomic<bool>& taken = mapped_[index_of(end)];
+    if (taken.exchange(true, std::memory_order_relaxed)) return Error::busy;
+    Result<abi::RingMapping> mapping = map_end(space, end);
+    if (!mapping.ok()) taken.store(false, std::memory_order_relaxed);
+    return mapping;
+}
+
+Result<abi::RingMapping> Ring::map_end(AddressSpace& space, abi::RingEnd end) {
     const hal::Access own = hal::Access::read | hal::Access::write | hal::Access::user;
     const hal::Access peer = hal::Access::read | hal::Access::user;
     const bool produces = end == abi::RingEnd::producer;
@@ -50,7 +57,6 @@ Result<abi::RingMapping> Ring::map(AddressSpace& space, abi::RingEnd end) {
         EXO_ASSERT(space.unmap(producer).ok());
         return consumer.error();
     }
-    mapped_[index_of(end)] = true;
     return abi::RingMapping{producer.value(), consumer->value(), slots_, 0};
 }
 
@@ -75,7 +81,8 @@ WaitReason Ring::wait(abi::RingEnd sleeper, std::uint64_t deadline_ns) {
         wait_cancel();
         return WaitReason::woken;
     }
-    if (holders_[index_of(other(sleeper))] == 0) {
+    // As with the index: the last holder leaves first and wakes then.
+    if (holders_[index_of(other(sleeper))].load(std::memory_order_relaxed) == 0) {
         wait_cancel();
         return WaitReason::dead;
     }
@@ -91,8 +98,9 @@ unsigned Ring::wake(abi::RingEnd sleeper) {
 void Ring::handles_changed(std::uint32_t rights, int by) {
     const auto change = [&](std::uint32_t right, abi::RingEnd end) {
         if ((rights & right) == 0) return;
-        holders_[index_of(end)] += static_cast<std::uint32_t>(by);
-        if (holders_[index_of(end)] == 0) wake_all(sleepers_[index_of(other(end))], WaitReason::dead);
+        const auto by_unsigned = static_cast<std::uint32_t>(by);
+        const std::uint32_t before = holders_[index_of(end)].fetch_add(by_unsigned, std::memory_order_relaxed);
+        if (before + by_unsigned == 0) wake_all(sleepers_[index_of(other(end))], WaitReason::dead);
     };
     change(abi::right_produce, abi::RingEnd::producer);
     change(abi::right_consume, abi::RingEnd::consumer);

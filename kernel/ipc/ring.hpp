@@ -37,13 +37,14 @@ class Ring : public Object {
 
   private:
     std::uint32_t producer_pages() const;
+    Result<abi::RingMapping> map_end(AddressSpace&, abi::RingEnd);
     bool ready(abi::RingEnd) const;
     std::atomic<std::uint32_t>& waiting_flag(abi::RingEnd) const;  // whoever sleeps in the kernel has it set
 
     Ref<VmObject> pages_;  // producer's control page, slots, consumer's control page
     std::uint32_t slots_;
-    bool mapped_[2] = {};
-    std::uint32_t holders_[2] = {};  // handles that could still act for that end
+    std::atomic<bool> mapped_[2] = {};
+    std::atomic<std::uint32_t> holders_[2] = {};  // handles that could still act for that end
     WaitQueue sleepers_[2];
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <core/process.hpp>
+#include <hal/smp.hpp>
 #include <hal/timer.hpp>
+#include <hal/upcalls.hpp>
 #include <hal/user.hpp>
 #include <sched/reaper.hpp>
 #include <sched/scheduler.hpp>
@@ -28,16 +30,30 @@ void start_slice_clock(PerCpu& cpu) {
     arm_timer(cpu);
 }
 
-// In the thread that was switched to: what its predecessor could not do for itself.
+// In the thread that was switched to: what its predecessor could not do for itself. The space goes first: the reaper
+// may take it apart on another CPU at once, and a CPU that runs no process keeps the tables it finds.
 void after_switch() {
     PerCpu& cpu = this_cpu();
-    if (cpu.just_died != nullptr) reaper_add(*std::exchange(cpu.just_died, nullptr));
+    if (cpu.just_died == nullptr) return;
+    Thread& dead = *std::exchange(cpu.just_died, nullptr);
+    if (dead.process != nullptr) leave_space(dead.process->space());
+    reaper_add(dead);
 }
 
 void enter_space(PerCpu& cpu, AddressSpace& space) {
-    if (cpu.active_space == &space) return;
-    cpu.active_space = &space;
+    if (cpu.active_space.load(std::memory_order_relaxed) == &space) return;
+    cpu.active_space.store(&space, std::memory_order_relaxed);
     space.activate();
+}
+
+// The end of a claimed thread's way here: its home.
+void admit(PerCpu& cpu, Thread& thread) {
+    EXO_DEBUG_ASSERT(thread.waiter_count == 0);
+    deadline_remove(thread);
+    thread.state = ThreadState::runnable;
+    cpu.run_queue.push_back(thread);
+    if (thread.priority > cpu.current->priority) cpu.header.work_pending = 1;
+    else if (cpu.current->process != nullptr) start_slice_clock(cpu);
 }
 
 void switch_to(PerCpu& cpu, Thread& next) {
@@ -68,7 +84,7 @@ void thread_main(void* self) {
     thread_exit();
 }
 
-constinit std::uint32_t next_thread_id = 1;
+constinit std::atomic<std::uint32_t> next_thread_id = 1;
 
 }  // namespace
 
@@ -77,26 +93,46 @@ void scheduler_init() {
     cpu.idle.name = "idle";
     cpu.idle.priority = priority_idle;
     cpu.idle.state = ThreadState::running;
+    cpu.idle.home = &cpu;
     cpu.current = &cpu.idle;
 }
 
 void thread_prepare(Thread& thread) {
-    thread.id = next_thread_id++;
+    thread.id = next_thread_id.fetch_add(1, std::memory_order_relaxed);
     thread.context = hal::context_make(thread.stack, thread_main, &thread);
 }
 
 void make_runnable(Thread& thread) {
     PerCpu& cpu = this_cpu();
-    EXO_DEBUG_ASSERT(thread.waiter_count == 0);
-    thread.state = ThreadState::runnable;
-    cpu.run_queue.push_back(thread);
-    if (thread.priority > cpu.current->priority) cpu.header.work_pending = 1;
-    else if (cpu.current->process != nullptr) start_slice_clock(cpu);
+    if (thread.home == &cpu) return admit(cpu, thread);
+    PerCpu& home = *thread.home;  // before the post: afterwards the thread may run, and end
+    if (home.mailbox.post(thread)) hal::send_interrupt(home.index, hal::Interrupt::wake);
+}
+
+unsigned make_all_runnable(Thread* chain) {
+    unsigned count = 0;
+    for (; chain != nullptr; ++count) {
+        Thread& thread = *chain;
+        chain = thread.next_mail;
+        wait_detach(thread);
+        make_runnable(thread);
+    }
+    return count;
+}
+
+void take_mail() {
+    PerCpu& cpu = this_cpu();
+    for (Thread* thread = cpu.mailbox.take_all(); thread != nullptr;) {
+        Thread* next = thread->next_mail;
+        admit(cpu, *thread);
+        thread = next;
+    }
 }
 
 void yield() {
     PerCpu& cpu = this_cpu();
     Thread& self = *cpu.current;
+    take_mail();
     if (!cpu.run_queue.has_at_least(self.priority)) return;
     self.state = ThreadState::runnable;
     if (&self != &cpu.idle) cpu.run_queue.push_back(self);
@@ -105,13 +141,17 @@ void yield() {
 
 void reschedule() {
     PerCpu& cpu = this_cpu();
+    take_mail();
     cpu.header.work_pending = 0;
     Thread* next = cpu.run_queue.pop_most_urgent();
     if (next != nullptr) ++cpu.dispatches;
     switch_to(cpu, next == nullptr ? cpu.idle : *next);
 }
 
-void run_directly(Thread& next) { switch_to(this_cpu(), next); }
+void run_directly(Thread& next) {
+    deadline_remove(next);
+    switch_to(this_cpu(), next);
+}
 
 // Again after each turn: the switch back here may have made somebody runnable (the reaper, for who died).
 void preempt_if_needed() {
@@ -130,11 +170,11 @@ void timer_expired() {
     const std::uint64_t now = hal::now_ns();
     for (Thread* due = cpu.deadlines.minimum(); due != nullptr && due->deadline_ns <= now;
          due = cpu.deadlines.minimum()) {
-        for (unsigned i = 0; i < due->waiter_count; ++i) due->waiters[i].queue->remove(due->waiters[i]);
-        due->waiter_count = 0;
-        due->wait_reason = WaitReason::timeout;
         deadline_remove(*due);
-        make_runnable(*due);
+        if (!wait_claim(*due)) continue;  // a waker was first: the thread comes by mail
+        due->wait_reason = WaitReason::timeout;
+        wait_detach(*due);
+        admit(cpu, *due);
     }
     if (cpu.tick_ns <= now) {
         // Not switches: two threads that call each other directly use up their slice together.
@@ -149,8 +189,8 @@ void timer_expired() {
 void leave_space(AddressSpace& space) {
     hal::IrqGuard masked;
     PerCpu& cpu = this_cpu();
-    if (cpu.active_space != &space) return;
-    cpu.active_space = nullptr;
+    if (cpu.active_space.load(std::memory_order_relaxed) != &space) return;
+    cpu.active_space.store(nullptr, std::memory_order_relaxed);
     hal::activate(hal::kernel_page_table());
 }
 
@@ -169,7 +209,8 @@ void deadline_remove(Thread& thread) {
     hal::irq_disable();
     PerCpu& cpu = this_cpu();
     Thread& self = *cpu.current;
-    wake_all(self.reply_to, WaitReason::dead);
+    reaper_expect(self);
+    self.reply_to.close(WaitReason::dead);
     self.state = ThreadState::dead;
     cpu.just_died = &self;
     reschedule();
@@ -180,7 +221,9 @@ void deadline_remove(Thread& thread) {
 [[noreturn]] void idle_loop() {
     hal::irq_disable();
     for (;;) {
-        if (!this_cpu().run_queue.empty()) reschedule();
+        PerCpu& cpu = this_cpu();
+        // Mail that comes after this look brings an interrupt, which ends the halt.
+        if (!cpu.run_queue.empty() || !cpu.mailbox.empty()) reschedule();
         else hal::halt_until_interrupt();
     }
 }

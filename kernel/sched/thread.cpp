@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Making and unmaking threads: the object from a slab, the stack from the buddy with a guard page below.
+#include <core/cpus.hpp>
 #include <core/process.hpp>
 #include <hal/context.hpp>
 #include <lib/sizes.hpp>
 #include <mem/frames.hpp>
 #include <mem/slab.hpp>
+#include <sched/completion.hpp>
 #include <sched/reaper.hpp>
 #include <sched/scheduler.hpp>
 #include <sched/thread_internal.hpp>
@@ -17,10 +19,10 @@ constexpr std::size_t stack_pages = hal::kernel_stack_bytes / page_bytes;
 constexpr unsigned stack_order = order_for_pages(stack_pages);
 
 constinit ObjectCache<Thread> thread_cache{"thread"};
-constinit List<Thread, &Thread::run_node> dead_threads;
+constinit Mailbox<Thread, &Thread::next_mail> dead_threads;
 constinit WaitQueue reaper_work;
 constinit WaitQueue reaper_idle;
-constinit std::uint32_t unreaped = 0;
+constinit std::atomic<std::uint32_t> unreaped = 0;
 
 void free_thread(Thread& thread) {
     hal::context_release(thread.context);
@@ -30,18 +32,26 @@ void free_thread(Thread& thread) {
         thread.process->release_space();  // its only thread is gone
         thread.process->unref();
     }
+    Completion* gone = thread.gone;
     thread_cache.destroy(thread);
+    if (gone != nullptr) gone->signal();
 }
 
 void reaper_main(void*) {
     hal::irq_disable();
     for (;;) {
-        while (Thread* thread = dead_threads.pop_front()) {
-            free_thread(*thread);
-            --unreaped;
+        Thread* dead = dead_threads.take_all();
+        if (dead == nullptr) {
+            wait_begin({&reaper_work});
+            dead_threads.empty() ? (void)wait_commit() : wait_cancel();
+            continue;
         }
-        wake_all(reaper_idle);
-        wait_on(reaper_work);
+        while (dead != nullptr) {
+            Thread& thread = *dead;
+            dead = thread.next_mail;
+            free_thread(thread);
+            if (unreaped.fetch_sub(1, std::memory_order_acq_rel) == 1) wake_all(reaper_idle);
+        }
     }
 }
 
@@ -56,7 +66,7 @@ Result<> give_stack(Thread& thread) {
 }  // namespace
 
 Result<Thread*> thread_create(std::string_view name, Priority priority, void (*entry)(void*), void* argument,
-                              Process* process) {
+                              const ThreadOptions& options) {
     Thread* thread = EXO_TRY(thread_cache.make());
     if (Result<> stack = give_stack(*thread); !stack.ok()) {
         thread_cache.destroy(*thread);
@@ -66,8 +76,10 @@ Result<Thread*> thread_create(std::string_view name, Priority priority, void (*e
     thread->priority = priority;
     thread->entry = entry;
     thread->argument = argument;
-    thread->process = process;
-    if (process != nullptr) process->ref();
+    thread->process = options.process;
+    thread->gone = options.gone;
+    if (thread->process != nullptr) thread->process->ref();
+    thread->home = options.home ? &cpu_at(*options.home) : &this_cpu();
     thread_prepare(*thread);
     hal::IrqGuard masked;
     make_runnable(*thread);
@@ -79,15 +91,21 @@ Result<> reaper_init() {
     return {};
 }
 
+void reaper_expect(Thread& thread) {
+    if (!std::exchange(thread.counted_as_dying, true)) unreaped.fetch_add(1, std::memory_order_relaxed);
+}
+
 void reaper_add(Thread& thread) {
-    dead_threads.push_back(thread);
-    ++unreaped;
+    dead_threads.post(thread);
     wake_one(reaper_work);
 }
 
 void reaper_settle() {
     hal::IrqGuard masked;
-    while (unreaped != 0) wait_on(reaper_idle);
+    while (unreaped.load(std::memory_order_acquire) != 0) {
+        wait_begin({&reaper_idle});
+        unreaped.load(std::memory_order_acquire) != 0 ? (void)wait_commit() : wait_cancel();
+    }
 }
 
 }  // namespace exo

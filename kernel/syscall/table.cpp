@@ -17,7 +17,7 @@ namespace {
 using hal::UserFrame;
 using Answer = Result<std::uint64_t>;
 
-constinit std::uint64_t unknown_calls = 0;
+constinit std::atomic<std::uint64_t> unknown_calls = 0;
 
 // A handle is 32 bits; anything above makes it another number, not another way to write the same handle.
 Result<Handle> handle_argument(const UserFrame& frame) {
@@ -68,6 +68,7 @@ Answer sys_spawn(Process& self, UserFrame& frame) {
     }
     Ref<Process> child =
         EXO_TRY(Process::create({name, name_bytes}, std::span(grants, grant_count), frame.argument(4), &self.quota()));
+    child->pin(self.pinned());
     // The handle first: a child that runs although its parent was told 'no memory' would be nobody's.
     const Handle handle = EXO_TRY(self.handles().insert(*child, abi::right_wait | abi::right_duplicate));
     if (const Result<> started = child->start(); !started.ok()) {
@@ -128,8 +129,7 @@ Answer sys_reply_and_wait(Process& self, UserFrame& frame) {
 }
 
 Answer wait_for_process(Process& process, std::uint64_t deadline_ns) {
-    if (process.ended()) return static_cast<std::uint64_t>(WaitReason::dead);
-    return static_cast<std::uint64_t>(wait_on(process.end_queue(), deadline_ns));
+    return static_cast<std::uint64_t>(process.wait_for_end(deadline_ns));
 }
 
 // The end of the ring that a handle speaks for; a handle with both rights speaks for neither.
@@ -218,7 +218,7 @@ static_assert(std::size(table) == static_cast<std::size_t>(abi::Syscall::count))
 }  // namespace
 
 const SyscallEntry* native_syscalls() { return table; }
-std::uint64_t unknown_syscalls() { return unknown_calls; }
+std::uint64_t unknown_syscalls() { return unknown_calls.load(std::memory_order_relaxed); }
 
 }  // namespace exo
 
@@ -230,7 +230,7 @@ extern "C" void hal::kernel_syscall(hal::UserFrame& frame) {
     Process& process = *this_cpu().current->process;
     const std::uint64_t number = frame.number();
     if (number >= static_cast<std::uint64_t>(abi::Syscall::count)) [[unlikely]] {
-        ++unknown_calls;
+        unknown_calls.fetch_add(1, std::memory_order_relaxed);
         ++process.unknown_calls;
         frame.set_result(-static_cast<std::int64_t>(Error::not_implemented));
         return;

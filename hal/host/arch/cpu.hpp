@@ -2,6 +2,7 @@
 // A simulated CPU is a Linux thread whose GS base points to its HostCpu, so that "this CPU" is one instruction that no
 // compiler may carry across a switch (thread-local storage would be: a context may go on in another Linux thread).
 #pragma once
+#include <atomic>
 #include <hal/types.hpp>
 #include <string_view>
 
@@ -10,17 +11,21 @@ namespace host {
 
 inline constexpr std::uint64_t timer_off = ~std::uint64_t{0};
 
-struct HostCpu {
-    HostCpu* self;                    // %gs:0
-    void* per_cpu;                    // %gs:8, the kernel's
-    std::uint32_t interrupts_on;      // %gs:16, the simulated interrupt flag
-    std::uint32_t pending;            // %gs:20, bit per kind of interrupt that waits
-    CpuIndex index;                   // %gs:24
-    std::uint32_t in_user;            // a linked user program runs, not the kernel
-    std::uint64_t timer_deadline_ns;  // timer_off: disarmed
-    std::uint64_t active_table;       // physical address of the root table
-    unsigned vector;                  // of the pending interrupt that is not the timer's
+struct alignas(64) HostCpu {
+    HostCpu* self = nullptr;                      // %gs:0
+    void* per_cpu = nullptr;                      // %gs:8, the kernel's
+    std::uint32_t interrupts_on = 0;              // %gs:16, the simulated interrupt flag
+    std::atomic<std::uint32_t> pending = 0;       // %gs:20, bit per kind of interrupt that waits; any CPU sets bits
+    CpuIndex index = CpuIndex::boot;              // %gs:24
+    std::uint32_t in_user = 0;                    // a linked user program runs, not the kernel
+    std::uint64_t timer_deadline_ns = timer_off;  // timer_off: disarmed
+    std::uint64_t active_table = 0;               // physical address of the root table
+    unsigned vector = 0;                          // of the pending interrupt that is not the timer's
+    bool in_trap = false;                         // the signal handler is at work: no switching away
 };
+
+// The bit of `pending` that no kernel sees: the machine ends, and this CPU leaves it where it next looks.
+inline constexpr std::uint32_t pending_end = 1u << 31;
 
 inline HostCpu& this_cpu() {
     HostCpu* cpu;
@@ -30,7 +35,7 @@ inline HostCpu& this_cpu() {
 
 void deliver_interrupts();  // upcalls for what is pending; the flag is on
 void poll_timer();          // marks the timer pending if its time has come
-void poll_interrupts();     // both, if interrupts are on
+void poll_interrupts();     // both, if interrupts are on; leaves the machine if it ends
 
 }  // namespace host
 
@@ -54,7 +59,7 @@ inline void relax() {
     host::poll_interrupts();
 }
 
-// Nothing pending and no timer armed would be a sleep for ever: that ends the run with a message instead.
+// With every CPU asleep, nothing pending and no timer armed, that would be for ever: ends the run with a message instead.
 void halt_until_interrupt();
 
 inline std::uint64_t cycles() { return __builtin_ia32_rdtsc(); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A simulated CPU is a Linux thread.
+// A simulated CPU is a Linux thread, from cpu_start until somebody powers off. Time stamps are the host's.
 #pragma once
+#include <arch/cpu.hpp>
 #include <hal/types.hpp>
 #include <string_view>
 
@@ -9,12 +10,12 @@ namespace hal {
 struct TableFrames;
 enum class Interrupt : std::uint8_t;
 
-inline constexpr unsigned cpus_limit = 1;
+inline constexpr unsigned cpus_limit = 64;
 
-inline unsigned cpu_count() { return 1; }
-inline bool cpu_start(CpuIndex, TableFrames&) { return false; }
-inline void send_interrupt(CpuIndex, Interrupt) {}
-inline void serve_requests() {}
+unsigned cpu_count();
+bool cpu_start(CpuIndex, TableFrames&);
+void send_interrupt(CpuIndex, Interrupt);
+inline void serve_requests() {}  // nobody walks tables here: a flush reaches no other CPU
 inline std::string_view cpu_clock_report() { return {}; }
 
 }  // namespace hal

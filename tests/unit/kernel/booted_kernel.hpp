@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <core/cpus.hpp>
 #include <core/process.hpp>
 #include <functional>
 #include <hal/timer.hpp>
@@ -79,10 +80,7 @@ class KernelTest : public ::testing::Test {
         ASSERT_TRUE(start(priority_idle + 1, body).ok());
         wait_on(last);
     }
-    static void wait_for_end(Process& process) {
-        hal::IrqGuard masked;
-        if (!process.ended()) wait_on(process.end_queue());
-    }
+    static void wait_for_end(Process& process) { process.wait_for_end(); }
 
   private:
     struct Boot {
@@ -108,6 +106,7 @@ class KernelTest : public ::testing::Test {
         ASSERT_EQ(hal::mmu_init(boot.machine.boot_info(), table_frames()), hal::MmuResult::ok);
         hal::timer_init();
         scheduler_init();
+        cpu_join(cpu);
         ASSERT_TRUE(reaper_init().ok());
         ASSERT_TRUE(thread_create("test", priority_kernel, test_main, &boot).ok());
         idle_loop();

@@ -241,8 +241,14 @@ TEST_F(WaitTest, MovedWaitersKeepTheirDeadline) {
         ASSERT_TRUE(start(priority_kernel, body).ok());
         let_others_run();
         hal::IrqGuard masked;
-        EXPECT_NE(from.move_first(to), nullptr);
-        EXPECT_EQ(from.move_first(to), nullptr);
+        const auto hold = [&] {
+            ScopedLock guard(from.lock());
+            return from.hold_locked();
+        };
+        Thread* held = hold();
+        ASSERT_NE(held, nullptr);
+        EXPECT_EQ(hold(), nullptr);
+        to.add_held(*held);
         EXPECT_TRUE(from.empty());
         EXPECT_FALSE(to.empty());
         WaitQueue nobody;
