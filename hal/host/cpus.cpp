@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The other CPUs: Linux threads that run kernel_cpu_main on a stack of their own, and what one CPU does to another, which
-// is to set a bit in its pending word and to end its sleep.
+// The other CPUs: Linux threads that run kernel_cpu_main on a stack of their own, and what one CPU does to another,
+// which is to set a bit in its pending word and to end its sleep.
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -65,7 +65,9 @@ unsigned cpus_of(const HostConfig& config) {
 }  // namespace
 
 namespace host {
-RunStack::RunStack() : memory_(map_memory(page_bytes + kernel_stack_bytes)) { mprotect(memory_, page_bytes, PROT_NONE); }
+RunStack::RunStack() : memory_(map_memory(page_bytes + kernel_stack_bytes)) {
+    mprotect(memory_, page_bytes, PROT_NONE);
+}
 RunStack::~RunStack() {
     asan_forget_stack(usable());
     munmap(memory_, page_bytes + kernel_stack_bytes);

@@ -16,8 +16,8 @@ namespace hal {
 struct HostConfig {
     std::size_t memory_bytes = std::size_t{64} << 20;  // rounded up to pages
     std::string command_line;
-    unsigned cpus = 1;                  // that it announces, 1 .. cpus_limit; cpus=N on the command line may ask for fewer
-    bool capture_console = false;       // console_write goes to console() instead of standard output
+    unsigned cpus = 1;             // that it announces, 1 .. cpus_limit; cpus=N on the command line may ask for fewer
+    bool capture_console = false;  // console_write goes to console() instead of standard output
     std::optional<std::uint64_t> seed;  // entropy() is this sequence; without it, the host's own source
 };
 
@@ -38,7 +38,8 @@ class HostMachine {
     // that were started are gone then; each leaves where it next looks for interrupts, relax included.
     std::optional<PowerOff> run(void (*entry)(void*), void* argument);
 
-    // Makes an interrupt pending on the calling CPU, as a device would. One that is not the timer's replaces another that waits.
+    // Makes an interrupt pending on the calling CPU, as a device would. One that is not the timer's replaces another
+    // that waits.
     void raise(Interrupt, unsigned vector);
 
   private:
@@ -49,8 +50,8 @@ class HostMachine {
     BootInfo boot_info_;
 };
 
-// The whole of a host program's main: `--cmdline TEXT`, `--memory MiB`, `--seed N`, `--cpus N`; starts kernel_main on a machine of
-// its own. Returns the exit status: 0 or 3 by power_off, 2 for bad usage.
+// The whole of a host program's main: `--cmdline TEXT`, `--memory MiB`, `--seed N`, `--cpus N`; starts kernel_main on a
+// machine of its own. Returns the exit status: 0 or 3 by power_off, 2 for bad usage.
 int host_main(int argc, char** argv);
 
 }  // namespace hal

@@ -51,7 +51,7 @@ unsigned running_cpus();
 void end_others();   // every other CPU leaves where it next looks
 void join_others();  // the boot CPU: returns when their Linux threads have ended
 
-void reset_clock();         // now_ns() starts again at 0
+void reset_clock();  // now_ns() starts again at 0
 void reset_page_tables();
 void reset_stacks();           // forgets all contexts (ASan's registry)
 void install_trap_handlers();  // idempotent; the calling Linux thread gets its signal stack

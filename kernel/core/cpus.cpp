@@ -14,9 +14,8 @@ namespace exo {
 
 namespace {
 
-constinit PerCpu* blocks[hal::cpus_limit] = {};    // filled by the boot CPU before that CPU starts
-constinit std::atomic<unsigned> running = 0;       // those of blocks[] that run threads
-constinit std::atomic<unsigned> awaited = 0;       // whom the boot CPU waits for; 0: nobody
+constinit PerCpu* blocks[hal::cpus_limit] = {};  // filled by the boot CPU before that CPU starts
+constinit std::atomic<unsigned> running = 0;     // those of blocks[] that run threads
 constinit std::atomic<unsigned> turn = 0;
 
 constexpr unsigned index_of(hal::CpuIndex cpu) { return static_cast<unsigned>(cpu); }
@@ -30,16 +29,8 @@ Result<> prepare(hal::CpuIndex cpu) {
     return {};
 }
 
-// One that comes after its time must not join: others count on a fixed number. Exactly one of the two wins.
-bool no_longer_awaited(hal::CpuIndex cpu) {
-    unsigned expected = index_of(cpu);
-    return awaited.compare_exchange_strong(expected, 0, std::memory_order_acq_rel);
-}
-
 bool start(hal::CpuIndex cpu) {
-    if (!prepare(cpu).ok()) return false;
-    awaited.store(index_of(cpu), std::memory_order_release);
-    if (!hal::cpu_start(cpu, table_frames()) && no_longer_awaited(cpu)) return false;
+    if (!prepare(cpu).ok() || !hal::cpu_start(cpu, table_frames())) return false;
     while (running.load(std::memory_order_acquire) <= index_of(cpu)) hal::relax();
     return true;
 }
@@ -64,9 +55,7 @@ PerCpu& cpu_at(hal::CpuIndex cpu) {
     return *blocks[index_of(cpu)];
 }
 
-hal::CpuIndex cpu_in_turn() {
-    return hal::CpuIndex(turn.fetch_add(1, std::memory_order_relaxed) % cpus_running());
-}
+hal::CpuIndex cpu_in_turn() { return hal::CpuIndex(turn.fetch_add(1, std::memory_order_relaxed) % cpus_running()); }
 
 void cpus_assert_left(const AddressSpace& space) {
     for (unsigned i = 0; i < cpus_running(); ++i)
@@ -88,6 +77,6 @@ extern "C" [[noreturn]] void hal::kernel_cpu_main(hal::CpuIndex index) {
     hal::vector_init();
     hal::timer_init();
     scheduler_init();
-    if (no_longer_awaited(index)) cpu_join(cpu);  // else too late: sleeps
+    cpu_join(cpu);
     idle_loop();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The CPUs that run this kernel: starting them, finding another one's per-CPU block, and choosing one for a new process.
-// CPUs join once, in order of their index, and never leave.
+// The CPUs that run this kernel: starting them, finding another one's per-CPU block, and choosing one for a new
+// process. CPUs join once, in order of their index, and never leave.
 #pragma once
 #include <core/cpu.hpp>
 #include <lib/result.hpp>

@@ -6,7 +6,7 @@
 namespace exo {
 
 void console_text(std::string_view);  // as it is, under the console lock; never blocks or allocates
-bool console_busy();  // somebody is writing just now
+bool console_busy();                  // somebody is writing just now
 TextSink console_sink();              // without the lock: for panics
 
 // log("{} frames\n", n): one call's text stays together.

@@ -20,7 +20,8 @@ unsigned own_number() { return static_cast<unsigned>(hal::cpu_index()) + 1; }
     for (;;) hal::relax();
 }
 
-// The others stop at their wake interrupt, or wait for ever for a lock that this CPU holds. One that is writing finishes.
+// The others stop at their wake interrupt, or wait for ever for a lock that this CPU holds. One that is writing
+// finishes.
 void stop_others() {
     if (cpus_running() < 2) return;
     cpus_interrupt_others();

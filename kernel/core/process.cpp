@@ -32,7 +32,8 @@ Result<Ref<Process>> Process::spawn(std::string_view program, std::span<const Gr
 Result<Ref<Process>> Process::create(std::string_view program, std::span<const Grant> grants, std::uint64_t argument,
                                      Quota* family) {
     if (program.empty() || program.size() > abi::program_name_limit) return Error::not_found;
-    Ref<Process> process = Ref<Process>::adopt(*EXO_TRY(process_cache.make(next_process_id.fetch_add(1, std::memory_order_relaxed))));
+    Ref<Process> process =
+        Ref<Process>::adopt(*EXO_TRY(process_cache.make(next_process_id.fetch_add(1, std::memory_order_relaxed))));
     process->argument_ = argument;
     EXO_TRY(process->prepare(program, grants, family));
     return process;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Synchronous call and reply. A caller hands over four words and blocks; a server that waits is switched to directly,
 // without the scheduler. The server then owes exactly one reply: the caller hangs on the server's `reply_to` queue (the
-// one-shot reply right), so a deadline, the server's death or a second reply can never reach the wrong thread. A partner
-// that lives on another CPU is posted there instead of switched to.
+// one-shot reply right), so a deadline, the server's death or a second reply can never reach the wrong thread. A
+// partner that lives on another CPU is posted there instead of switched to.
 #pragma once
 #include <cap/object.hpp>
 #include <lib/result.hpp>

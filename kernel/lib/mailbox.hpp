@@ -15,7 +15,8 @@ class Mailbox {
     Mailbox(const Mailbox&) = delete;
     Mailbox& operator=(const Mailbox&) = delete;
 
-    // What was written before is seen by who takes it. True if nothing was waiting: the poster that must tell the owner.
+    // What was written before is seen by who takes it. True if nothing was waiting: the poster that must tell the
+    // owner.
     bool post(T& object) {
         T* first = newest_.load(std::memory_order_relaxed);
         do object.*next = first;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Something that happens once: whoever waits for it, before or after, on any CPU, goes on. The flag lives under the
-// queue's lock, so that who has returned from wait() may destroy it although signal() has only just returned, or is about
-// to: signal() touches nothing after the lock.
+// queue's lock, so that who has returned from wait() may destroy it although signal() has only just returned, or is
+// about to: signal() touches nothing after the lock.
 #pragma once
 #include <sched/scheduler.hpp>
 

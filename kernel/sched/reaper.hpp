@@ -12,8 +12,8 @@ Result<> reaper_init();
 void reaper_expect(Thread&);
 // Interrupts masked; the thread is dead and no CPU is on its stack. Any CPU.
 void reaper_add(Thread&);
-// Waits until every thread that was expected so far is gone: for tests and for checking that nothing leaks. A process is
-// expected before anybody is told of its end; for another CPU's kernel thread use ThreadOptions::gone.
+// Waits until every thread that was expected so far is gone: for tests and for checking that nothing leaks. A process
+// is expected before anybody is told of its end; for another CPU's kernel thread use ThreadOptions::gone.
 void reaper_settle();
 
 }  // namespace exo

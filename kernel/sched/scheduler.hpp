@@ -3,9 +3,10 @@
 // out of an interrupt when its slice is over or somebody more urgent woke.
 //
 // Run queue, deadlines and work_pending of a CPU are touched by that CPU alone. A thread that is woken from elsewhere
-// goes into its home's mailbox; the first letter comes with a wake interrupt. The home empties its box in that interrupt,
-// when it reschedules and before it sleeps, always with interrupts masked and never within a switch: a thread that was
-// claimed on its way into its wait becomes runnable only after its registers are parked, or is the one that goes on.
+// goes into its home's mailbox; the first letter comes with a wake interrupt. The home empties its box in that
+// interrupt, when it reschedules and before it sleeps, always with interrupts masked and never within a switch: a
+// thread that was claimed on its way into its wait becomes runnable only after its registers are parked, or is the one
+// that goes on.
 #pragma once
 #include <core/cpu.hpp>
 
@@ -20,17 +21,17 @@ void scheduler_init();
 [[noreturn]] void idle_loop();
 
 // All with interrupts masked.
-void make_runnable(Thread&);               // a thread whose wait the caller has claimed, off its queues; no lock held
+void make_runnable(Thread&);                // a thread whose wait the caller has claimed, off its queues; no lock held
 unsigned make_all_runnable(Thread* chain);  // from take_all_locked; how many there were
 void take_mail();                           // the woken that other CPUs posted join the run queue
-void yield();                     // lets others of at least the caller's priority run first
-void reschedule();                // the caller is blocked, dead or has been put back in the queue
-void run_directly(Thread& next);  // the same, to a given thread that is in no queue
-void preempt_if_needed();         // on the way to ring 3, and at preempt_point
-void timer_expired();             // from the timer interrupt: wakes who is due, ends slices
-void leave_space(AddressSpace&);  // this CPU loads the kernel's own tables if that space's are loaded
-void deadline_add(Thread&);       // of a thread whose home this is
-void deadline_remove(Thread&);    // nothing if it has none
+void yield();                               // lets others of at least the caller's priority run first
+void reschedule();                          // the caller is blocked, dead or has been put back in the queue
+void run_directly(Thread& next);            // the same, to a given thread that is in no queue
+void preempt_if_needed();                   // on the way to ring 3, and at preempt_point
+void timer_expired();                       // from the timer interrupt: wakes who is due, ends slices
+void leave_space(AddressSpace&);            // this CPU loads the kernel's own tables if that space's are loaded
+void deadline_add(Thread&);                 // of a thread whose home this is
+void deadline_remove(Thread&);              // nothing if it has none
 
 // In long kernel work, interrupts on: the only place where a kernel thread is preempted.
 inline void preempt_point() {

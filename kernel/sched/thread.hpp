@@ -25,8 +25,8 @@ inline constexpr Priority priority_idle = 0, priority_user = 8, priority_kernel 
 struct Thread {
     hal::Context context{};
     PerCpu* home = nullptr;
-    Thread* next_mail = nullptr;                  // in its home's mailbox, among the dead, or in a chain of woken ones
-    ThreadState state = ThreadState::runnable;    // the home CPU's
+    Thread* next_mail = nullptr;                // in its home's mailbox, among the dead, or in a chain of woken ones
+    ThreadState state = ThreadState::runnable;  // the home CPU's
     Priority priority = priority_kernel;
     std::uint32_t id = 0;
     std::string_view name;

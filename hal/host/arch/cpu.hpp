@@ -59,7 +59,8 @@ inline void relax() {
     host::poll_interrupts();
 }
 
-// With every CPU asleep, nothing pending and no timer armed, that would be for ever: ends the run with a message instead.
+// With every CPU asleep, nothing pending and no timer armed, that would be for ever: ends the run with a message
+// instead.
 void halt_until_interrupt();
 
 inline std::uint64_t cycles() { return __builtin_ia32_rdtsc(); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Interrupts are a flag and a word of pending ones, which other CPUs may set too. Handlers run where the kernel looks: at relax, at halt, when the
-// flag goes on, and around a system call. The timer's deadline is compared with the clock at relax, irq_enable, halt
-// and system calls only, so irq_restore stays a few cycles.
+// Interrupts are a flag and a word of pending ones, which other CPUs may set too. Handlers run where the kernel looks:
+// at relax, at halt, when the flag goes on, and around a system call. The timer's deadline is compared with the clock
+// at relax, irq_enable, halt and system calls only, so irq_restore stays a few cycles.
 #pragma once
 #include <arch/cpu.hpp>
 
