@@ -8,8 +8,8 @@ namespace sim {
 
 namespace {
 constexpr std::uint64_t ram_least = 16ull << 20, ram_most = 3ull << 30;  // up to the hole for devices below 4 GiB
+constexpr std::uint16_t pci_address = 0xcf8;
 constexpr std::string_view shutdown_text = "Shutdown";
-constexpr unsigned uart_ports = 8;
 
 std::uint64_t checked_ram(std::uint64_t bytes) {
     if (bytes < ram_least || bytes > ram_most || bytes % 4096)
@@ -22,41 +22,48 @@ std::uint64_t checked_ram(std::uint64_t bytes) {
 Board::Board(const RunConfig& config)
     : memory(checked_ram(config.ram_bytes)),
       apic(config.jitter ? std::optional(config.seed) : std::nullopt),
-      uart(config.console) {}
-
-std::uint8_t Board::read_byte(std::uint16_t port) {
-    if (port >= regs::port::com1 && port < regs::port::com1 + uart_ports) return uart.read(port - regs::port::com1);
-    return 0xff;
+      chipset(config.console) {
+    apic.connect(chipset);
 }
 
-void Board::write_byte(std::uint16_t port, std::uint8_t value) {
-    if (port >= regs::port::com1 && port < regs::port::com1 + uart_ports) {
-        uart.write(port - regs::port::com1, value);
-    } else if (port == regs::port::bochs_shutdown) {
-        shutdown_matched_ = value == std::uint8_t(shutdown_text[shutdown_matched_]) ? shutdown_matched_ + 1
-                            : value == std::uint8_t(shutdown_text[0])               ? 1
-                                                                                    : 0;
-        if (shutdown_matched_ < shutdown_text.size()) return;
-        shutdown_matched_ = 0;
-        if (!power_off_) power_off_ = PowerOff{StopReason::power_off, 0};
-    }
+// The bytes of "Shutdown", one after the other, to one port.
+void Board::watch_shutdown(std::uint8_t value) {
+    shutdown_matched_ = value == std::uint8_t(shutdown_text[shutdown_matched_]) ? shutdown_matched_ + 1
+                        : value == std::uint8_t(shutdown_text[0])               ? 1
+                                                                                : 0;
+    if (shutdown_matched_ < shutdown_text.size()) return;
+    shutdown_matched_ = 0;
+    if (!power_off_) power_off_ = PowerOff{StopReason::power_off, 0, "the guest switched the power off"};
 }
 
-std::uint32_t Board::read_port(std::uint16_t port, unsigned bytes) {
+std::uint32_t Board::read_port(std::uint16_t port, unsigned bytes, std::uint64_t now_ticks) {
     std::uint32_t value = 0;
-    for (unsigned i = 0; i < bytes; ++i) value |= std::uint32_t{read_byte(std::uint16_t(port + i))} << (8 * i);
+    for (unsigned i = 0; i < bytes; ++i)
+        value |= std::uint32_t{chipset.read(std::uint16_t(port + i), now_ticks)} << (8 * i);
     return value;
 }
 
-void Board::write_port(std::uint16_t port, unsigned bytes, std::uint32_t value) {
+bool Board::write_port(std::uint16_t port, unsigned bytes, std::uint32_t value, std::uint64_t now_ticks) {
     if (port == regs::port::debug_exit) {  // takes any width; the low byte counts
         const auto code = std::uint8_t(value);
+        const bool success = code == regs::debug_exit::success;
         if (!power_off_)
             power_off_ =
-                PowerOff{code == regs::debug_exit::success ? StopReason::power_off : StopReason::guest_failed, code};
-        return;
+                PowerOff{success ? StopReason::power_off : StopReason::guest_failed, code,
+                         success ? "the guest switched the power off"
+                                 : text("the guest switched the power off and reports failure (code %#x)", code)};
+        return true;
     }
-    for (unsigned i = 0; i < bytes; ++i) write_byte(std::uint16_t(port + i), std::uint8_t(value >> (8 * i)));
+    if (port == pci_address && bytes == 4) return false;  // of PCI's configuration space; its bytes are other registers
+    for (unsigned i = 0; i < bytes; ++i) {
+        const auto at = std::uint16_t(port + i);
+        const auto byte = std::uint8_t(value >> (8 * i));
+        if (at == regs::port::bochs_shutdown) watch_shutdown(byte);
+        else chipset.write(at, byte, now_ticks);
+    }
+    if (const auto at = chipset.reset_port(); at && !power_off_)
+        power_off_ = PowerOff{StopReason::reset, 0, text("the guest asked for a reset at port %#x", *at)};
+    return power_off_ || chipset.requests() || Chipset::timed(port);
 }
 
 }  // namespace sim

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The board: RAM, one local APIC, a 16550 at COM1 and two power-off ports. A subset of a PC: ports that are not there
-// read all ones and ignore writes, as on a bus where nobody answers.
+// The board: RAM, one local APIC, the old devices of a PC (Chipset) and two power-off ports. A subset of a PC: ports
+// that are not there read all ones and ignore writes, as on a bus where nobody answers.
 #pragma once
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <sim/board/memory.hpp>
+#include <sim/devices/chipset.hpp>
 #include <sim/devices/local_apic.hpp>
-#include <sim/devices/uart.hpp>
 #include <sim/engine.hpp>
-#include <string_view>
+#include <string>
 
 namespace sim {
 
 struct PowerOff {
-    StopReason reason;  // power_off or guest_failed
-    std::uint8_t code;  // what was written
+    StopReason reason;   // power_off, guest_failed or reset
+    std::uint8_t code;   // what was written
+    std::string detail;  // for people
 };
 
 class Board {
@@ -24,16 +25,17 @@ class Board {
 
     Memory memory;
     LocalApic apic;
-    Uart uart;
+    Chipset chipset;
 
-    // `bytes`: 1, 2 or 4. Wider accesses to byte-wide devices reach consecutive ports.
-    std::uint32_t read_port(std::uint16_t port, unsigned bytes);
-    void write_port(std::uint16_t port, unsigned bytes, std::uint32_t value);
+    // `bytes`: 1, 2 or 4. Wider accesses to byte-wide devices reach consecutive ports. `now_ticks` counts only for
+    // ports of which Chipset::timed is true.
+    std::uint32_t read_port(std::uint16_t port, unsigned bytes, std::uint64_t now_ticks);
+    // True: the run may have ended, or an interrupt may be there or due earlier.
+    bool write_port(std::uint16_t port, unsigned bytes, std::uint32_t value, std::uint64_t now_ticks);
     const std::optional<PowerOff>& power_off() const { return power_off_; }
 
   private:
-    std::uint8_t read_byte(std::uint16_t port);
-    void write_byte(std::uint16_t port, std::uint8_t value);
+    void watch_shutdown(std::uint8_t value);
 
     std::optional<PowerOff> power_off_;
     unsigned shutdown_matched_ = 0;  // bytes of "Shutdown" seen in a row at bochs_shutdown

@@ -12,6 +12,7 @@ namespace lapic = regs::lapic;
 
 constexpr std::uint32_t version_register = 0x0005'0014;  // 6 LVT entries, version 0x14
 constexpr std::uint32_t error_illegal_vector = 1u << 6;
+constexpr std::uint32_t lint_mode_mask = 7u << 8, lint_external = 7u << 8;  // ExtINT
 constexpr std::uint32_t timer_mode_mask = 3u << 17;
 constexpr std::uint32_t processor_priority_register = 0xa0, logical_destination = 0xd0, destination_format = 0xe0;
 
@@ -68,9 +69,22 @@ bool LocalApic::request(std::uint32_t vector) {
     return true;
 }
 
-std::uint64_t LocalApic::deadline_ticks() const { return timer_enabled() ? deadline_ticks_ : never; }
+void LocalApic::connect(ExternalInterrupts& external) {
+    external_ = &external;
+    lvt_lint0_ = lint_external;
+}
+
+bool LocalApic::passes_external() const {
+    return external_ && (lvt_lint0_ & (lapic::lvt_masked | lint_mode_mask)) == lint_external;
+}
+
+std::uint64_t LocalApic::deadline_ticks() const {
+    const std::uint64_t own = timer_enabled() ? deadline_ticks_ : never;
+    return passes_external() ? std::min(own, external_->deadline_ticks()) : own;
+}
 
 void LocalApic::advance(std::uint64_t now_ticks) {
+    if (external_) external_->advance(now_ticks);
     if (deadline_ticks_ == never || now_ticks < deadline_ticks_) return;
     if (timer_enabled()) request(lvt_timer_ & 0xff);
     if (!(lvt_timer_ & lapic::lvt_periodic)) {
@@ -85,13 +99,24 @@ void LocalApic::advance(std::uint64_t now_ticks) {
 
 bool LocalApic::raise_timer() { return timer_enabled() && request(lvt_timer_ & 0xff); }
 
+// An external interrupt has no priority here: it comes when there is no other.
 std::optional<std::uint8_t> LocalApic::pending() const {
+    if (const auto own = own_pending()) return own;
+    if (passes_external() && external_->requests()) return external_->next_vector();
+    return std::nullopt;
+}
+
+std::optional<std::uint8_t> LocalApic::own_pending() const {
     const int vector = highest(requested_);
     if (vector < 0 || (unsigned(vector) & 0xf0) <= (processor_priority() & 0xf0)) return std::nullopt;
     return std::uint8_t(vector);
 }
 
 void LocalApic::accept(std::uint8_t vector) {
+    if (!own_pending()) {
+        external_->acknowledge();
+        return;
+    }
     requested_[vector / 32] &= ~(1u << (vector % 32));
     in_service_[vector / 32] |= 1u << (vector % 32);
 }

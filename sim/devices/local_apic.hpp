@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <sim/devices/external_interrupts.hpp>
 
 namespace sim {
 
@@ -18,6 +19,9 @@ class LocalApic {
     // With a seed, every expiry of the timer is late by a number of ticks that follows from the seed and from how many
     // expiries came before it.
     explicit LocalApic(std::optional<std::uint64_t> jitter_seed) : jitter_seed_(jitter_seed) {}
+
+    // What is on its LINT0 input, in ExtINT mode as a PC's firmware leaves it; it must live as long.
+    void connect(ExternalInterrupts&);
 
     // Registers are 32 bits at multiples of 16; others read 0 and ignore writes.
     std::uint32_t read(std::uint32_t offset, std::uint64_t now_ticks);
@@ -40,7 +44,10 @@ class LocalApic {
     void arm(std::uint64_t now_ticks);
     void set_expiry(std::uint64_t expiry_ticks);
     bool request(std::uint32_t vector);
+    std::optional<std::uint8_t> own_pending() const;  // not from LINT0
+    bool passes_external() const;
 
+    ExternalInterrupts* external_ = nullptr;
     std::optional<std::uint64_t> jitter_seed_;
     std::uint64_t expiries_ = 0;  // armed so far: numbers the jitter
     Vectors requested_{}, in_service_{};

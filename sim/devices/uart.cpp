@@ -16,19 +16,26 @@ enum Register : unsigned {
 };
 constexpr std::uint8_t divisor_latch = 0x80;      // line control: registers 0 and 1 are the divisor
 constexpr std::uint8_t transmitter_empty = 0x60;  // line status: holding and shift register empty
-constexpr std::uint8_t no_interrupt = 0x01;
-constexpr std::uint8_t modem_ready = 0xb0;  // carrier, data set ready, clear to send
+constexpr std::uint8_t no_interrupt = 0x01, empty_interrupt = 0x02;
+constexpr std::uint8_t enable_empty = 0x02;  // interrupt enable
+constexpr std::uint8_t out2 = 0x08;          // modem control
+constexpr std::uint8_t modem_ready = 0xb0;   // carrier, data set ready, clear to send
 }  // namespace
 
-std::uint8_t Uart::read(unsigned reg) const {
+bool Uart::interrupt() const { return empty_untold_ && (interrupt_enable_ & enable_empty) && (modem_control_ & out2); }
+
+std::uint8_t Uart::read(unsigned reg) {
     const bool latch = line_control_ & divisor_latch;
     switch (reg) {
         case data:
             return latch ? divisor_[0] : 0;
         case interrupt_enable:
             return latch ? divisor_[1] : interrupt_enable_;
-        case interrupt_identity:
-            return std::uint8_t(no_interrupt | (fifo_ ? 0xc0 : 0));
+        case interrupt_identity: {
+            const bool empty = empty_untold_ && (interrupt_enable_ & enable_empty);
+            if (empty) empty_untold_ = false;
+            return std::uint8_t((empty ? empty_interrupt : no_interrupt) | (fifo_ ? 0xc0 : 0));
+        }
         case line_control:
             return line_control_;
         case modem_control:
@@ -50,11 +57,17 @@ void Uart::write(unsigned reg, std::uint8_t value) {
                 divisor_[0] = value;
                 return;
             }
+            empty_untold_ = true;
             collected_.push_back(char(value));
             if (value == '\n' || collected_.size() >= collect_bytes) flush();
             return;
         case interrupt_enable:
-            (latch ? divisor_[1] : interrupt_enable_) = latch ? value : value & 0x0f;
+            if (latch) {
+                divisor_[1] = value;
+                return;
+            }
+            if (value & ~interrupt_enable_ & enable_empty) empty_untold_ = true;  // enabled while it is empty
+            interrupt_enable_ = value & 0x0f;
             return;
         case interrupt_identity:
             fifo_ = value & 1;

@@ -94,7 +94,7 @@ void Cpu::finish() {
 void Cpu::halt() {
     settle_announced(true, at());
     shadow_until_ = 0;
-    board_.uart.flush();
+    board_.chipset.uart.flush();
     if (attend_halted()) return;
     halted_ = true;
     slept_ = 0;

@@ -144,7 +144,8 @@ struct Cpu::Hooks {
         Cpu& cpu = *static_cast<Cpu*>(user);
         std::uint32_t value = 0;
         guard(cpu, [&] {
-            value = cpu.board_.read_port(std::uint16_t(port), unsigned(bytes));
+            const std::uint64_t now = Chipset::timed(std::uint16_t(port)) ? cpu.now_ticks() : 0;
+            value = cpu.board_.read_port(std::uint16_t(port), unsigned(bytes), now);
             cpu.input(InputKind::port, std::uint16_t(port), value);
         });
         return value;
@@ -153,8 +154,8 @@ struct Cpu::Hooks {
     static void out(uc_engine*, std::uint32_t port, int bytes, std::uint32_t value, void* user) {
         Cpu& cpu = *static_cast<Cpu*>(user);
         guard(cpu, [&] {
-            cpu.board_.write_port(std::uint16_t(port), unsigned(bytes), value);
-            if (cpu.board_.power_off()) cpu.wait_for_change();
+            const std::uint64_t now = Chipset::timed(std::uint16_t(port)) ? cpu.now_ticks() : 0;
+            if (cpu.board_.write_port(std::uint16_t(port), unsigned(bytes), value, now)) cpu.wait_for_change();
         });
     }
 

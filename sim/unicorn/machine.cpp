@@ -28,7 +28,7 @@ RunResult Machine::run() {
         result.cpu_instructions.push_back(cpu->instructions());
         result.guest_ticks = std::max(result.guest_ticks, cpu->now_ticks());
     }
-    run_.board.uart.flush();
+    run_.board.chipset.uart.flush();
     if (config.progress) config.progress->store(run_.retired, std::memory_order_relaxed);
     result.instructions = run_.retired;
     return std::move(result);

@@ -223,9 +223,7 @@ bool Cpu::attend(std::uint64_t address) {
     go_to(address);
     if (const auto& off = board_.power_off()) {
         run_.result.guest_code = off->code;
-        stop(off->reason, off->reason == StopReason::power_off
-                              ? "the guest switched the power off"
-                              : text("the guest switched the power off and reports failure (code %#x)", off->code));
+        stop(off->reason, off->detail);
         return true;
     }
     if (config_.instruction_limit && retired_ >= *config_.instruction_limit) {
