@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <algorithm>
+#include <numeric>
+#include <sim/engine.hpp>
+#include <sim/image/block_ends.hpp>
+#include <sim/qemu/stream.hpp>
+#include <sim/qemu/translated_code.hpp>
+
+namespace sim::qemu {
+
+namespace {
+constexpr std::uint64_t page_bytes = 4096, above_hole = 4ull << 30;
+constexpr std::size_t record_head = 4, most_instructions = 512;
+
+[[noreturn]] void broken(const char* what) {
+    throw EngineError(std::string("the stream from QEMU is broken: ") + what + "; please report this");
+}
+}  // namespace
+
+bool loads_descriptor(const Instruction& instruction) {
+    switch (instruction.special) {
+        case Special::mov_ss:
+        case Special::iret:
+        case Special::ltr:
+        case Special::lldt:
+        case Special::far_transfer:
+            return true;
+        default:
+            return false;
+    }
+}
+
+TranslatedCode::TranslatedCode(std::uint64_t low_ram_bytes)
+    : low_ram_bytes_(low_ram_bytes), decoder_(Decoder::make()) {}
+
+void TranslatedCode::add(std::span<const std::uint64_t> record) {
+    if (record.size() < record_head || std::uint32_t(record[0]) != translations_.size()) broken("a block out of order");
+    const auto count = std::uint32_t(record[0] >> 32);
+    if (count == 0 || count > most_instructions || record.size() < record_head + (count + 7) / 8)
+        broken("a block of impossible size");
+    TranslationBlock& block = translations_.emplace_back();
+    block.address = record[1];
+    block.count = count;
+    block.record.assign(record.begin(), record.end());
+}
+
+TranslationBlock& TranslatedCode::known(std::uint32_t number) {
+    if (number >= translations_.size()) broken("a block that was not told runs");
+    return translations_[number];
+}
+
+std::uint64_t TranslatedCode::physical(std::uint64_t ram_address) const {
+    if (ram_address == stream::unknown_address || ram_address < low_ram_bytes_) return ram_address;
+    return ram_address - low_ram_bytes_ + above_hole;
+}
+
+void TranslatedCode::decode(TranslationBlock& block) {
+    const std::vector<std::uint64_t> record = std::exchange(block.record, {});
+    const auto* lengths = reinterpret_cast<const std::uint8_t*>(record.data() + record_head);
+    const std::size_t padded = (block.count + 7) / 8 * 8;
+    const std::size_t size = std::accumulate(lengths, lengths + block.count, std::size_t{0});
+    if (record_head * 8 + padded + size > record.size() * 8) broken("a block without its bytes");
+    const std::span<const std::uint8_t> bytes(lengths + padded, size);
+    const std::vector<Instruction> all = decode_all(block.address, {lengths, block.count}, bytes);
+
+    std::size_t start = 0, offset = 0;
+    while (start < all.size()) {
+        const std::uint64_t page = all[start].address & -page_bytes;
+        std::size_t end = start, length = 0;
+        while (end < all.size() && end - start < max_block_instructions && (all[end].address & -page_bytes) == page) {
+            length += all[end].length;
+            if (ends_code_block(all[end++])) break;
+        }
+        const bool first_page = page == (block.address & -page_bytes);
+        const std::uint64_t physical_address =
+            first_page ? physical(record[2]) + (all[start].address - block.address)
+                       : physical(record[3]) + all[start].address % page_bytes;
+        const CodeBlock& code = find_or_make({all.data() + start, end - start}, bytes.subspan(offset, length),
+                                             physical_address);
+        block.pieces.push_back({&code, std::uint32_t(start), std::uint32_t(end - start)});
+        for (std::size_t i = 0; i < end - start; ++i) {
+            block.instructions.push_back(&code.instructions[i]);
+            block.descriptor_accesses |= loads_descriptor(code.instructions[i]);
+        }
+        start = end;
+        offset += length;
+    }
+}
+
+std::vector<Instruction> TranslatedCode::decode_all(std::uint64_t address, std::span<const std::uint8_t> lengths,
+                                                    std::span<const std::uint8_t> bytes) {
+    std::vector<Instruction> all;
+    std::size_t offset = 0;
+    for (const std::uint8_t length : lengths) {
+        const auto decoded = decoder_->decode(bytes.subspan(offset, length), address + offset);
+        if (decoded && decoded->length == length) {
+            all.push_back(*decoded);
+        } else {  // not an instruction: QEMU will raise #UD, or knows it
+            Instruction unknown{};
+            unknown.address = address + offset;
+            unknown.length = length;
+            unknown.special = Special::ud;
+            all.push_back(unknown);
+        }
+        offset += length;
+    }
+    return all;
+}
+
+const CodeBlock& TranslatedCode::find_or_make(std::span<const Instruction> instructions,
+                                              std::span<const std::uint8_t> bytes, std::uint64_t physical_address) {
+    std::vector<CodeBlock*>& here = at_[{instructions.front().address, physical_address}];
+    for (const CodeBlock* code : here) {
+        if (code->bytes.size() >= bytes.size() && code->instructions.size() >= instructions.size() &&
+            std::equal(bytes.begin(), bytes.end(), code->bytes.begin()) &&
+            code->instructions[instructions.size() - 1].address == instructions.back().address)
+            return *code;
+    }
+    CodeBlock& code = blocks_->emplace_back();
+    code.id = CodeId(blocks_->size() - 1);
+    code.version = std::uint32_t(here.size());
+    code.address = instructions.front().address;
+    code.physical_address = physical_address;
+    code.instructions.assign(instructions.begin(), instructions.end());
+    code.bytes.assign(bytes.begin(), bytes.end());
+    here.push_back(&code);
+    return code;
+}
+
+}  // namespace sim::qemu

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// QEMU's translation blocks, told in the stream, as the code blocks of sim/events.hpp. QEMU ends a block where it
+// likes, and translates the same code again with other ends; a code block that begins at the same place and holds the
+// same bytes and more serves for the shorter one too.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <sim/events.hpp>
+#include <sim/image/decoder.hpp>
+#include <span>
+#include <vector>
+
+namespace sim::qemu {
+
+// A part of a translation block that is one code block's beginning.
+struct Piece {
+    const CodeBlock* code;
+    std::uint32_t start;  // index in the translation block of its first instruction
+    std::uint32_t count;  // its instructions in the translation block
+};
+
+struct TranslationBlock {
+    std::uint64_t address = 0;
+    std::uint32_t count = 0;  // instructions
+    std::vector<Piece> pieces;
+    std::vector<const Instruction*> instructions;
+    bool descriptor_accesses = false;   // some instruction of it loads a segment register or the like
+    std::vector<std::uint64_t> record;  // until it is executed for the first time
+};
+
+// Does it read a descriptor table, which is no operand of it?
+bool loads_descriptor(const Instruction&);
+
+class TranslatedCode {
+  public:
+    // `low_ram_bytes`: what of QEMU's RAM is below the hole for devices; the rest is from 4 GiB up.
+    explicit TranslatedCode(std::uint64_t low_ram_bytes);  // throws what Decoder::make throws
+
+    // The words of a `code` record without the first. Throws EngineError if they make no sense.
+    void add(std::span<const std::uint64_t> record);
+    // The block of this number, decoded; `fresh` is called for each code block that was not known.
+    template <typename Fresh>
+    const TranslationBlock& at(std::uint32_t number, Fresh fresh) {
+        TranslationBlock& block = known(number);
+        if (!block.record.empty()) [[unlikely]] {
+            decode(block);
+            for (; announced_ < blocks_->size(); ++announced_) fresh((*blocks_)[announced_]);
+        }
+        return block;
+    }
+    // The code blocks, for those who refer to them longer.
+    std::shared_ptr<std::deque<CodeBlock>> blocks() const { return blocks_; }
+
+  private:
+    TranslationBlock& known(std::uint32_t number);
+    void decode(TranslationBlock&);
+    std::vector<Instruction> decode_all(std::uint64_t address, std::span<const std::uint8_t> lengths,
+                                        std::span<const std::uint8_t> bytes);
+    const CodeBlock& find_or_make(std::span<const Instruction>, std::span<const std::uint8_t> bytes,
+                                  std::uint64_t physical);
+    std::uint64_t physical(std::uint64_t ram_address) const;
+
+    std::uint64_t low_ram_bytes_;
+    std::unique_ptr<Decoder> decoder_;
+    std::deque<TranslationBlock> translations_;  // by number
+    std::shared_ptr<std::deque<CodeBlock>> blocks_ = std::make_shared<std::deque<CodeBlock>>();
+    std::size_t announced_ = 0;
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::vector<CodeBlock*>> at_;  // by addresses
+};
+
+}  // namespace sim::qemu
