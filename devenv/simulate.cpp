@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <devenv/engines.hpp>
 #include <devenv/numbers.hpp>
 #include <devenv/signals.hpp>
 #include <devenv/simulate.hpp>
@@ -141,7 +142,7 @@ void add_scenario_options(CLI::App& app, Scenario& scenario) {
 
 Simulated simulate(const sim::Image& image, const Scenario& scenario, const Observers& observers) {
     Simulated run;
-    const auto engine = sim::make_unicorn_engine();
+    const auto engine = make_engine(scenario.engine, scenario);
     run.engine = engine->name();
     run.engine_version = engine->version();
     run.cpu = engine->cpu();

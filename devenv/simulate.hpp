@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One run of one image in the in-process engine, as `sim`, `run`, `diff` and `bench --self` need it: options in,
-// everything that can be said about the run out.
+// One run of one image in an engine that tells what happens, as `sim`, `run`, `diff` and `bench --self` need it:
+// options in, everything that can be said about the run out.
 #pragma once
 #include <cstdint>
 #include <devenv/exit_status.hpp>
@@ -24,6 +24,7 @@ namespace devenv {
 inline constexpr std::uint64_t default_instruction_limit = 2'000'000'000;
 
 struct Scenario {
+    std::string engine = "unicorn";      // or "qemu"
     std::string clock = "instructions";  // or "cycles"
     std::vector<std::uint64_t> irq_at;
     bool jitter = false;

@@ -84,6 +84,8 @@ void add_sim(CommandLine& line) {
         line.command("sim", "Run the image in the simulator: console, cycles by mark and function, trace", examples);
     const auto options = std::make_shared<SimOptions>();
     app->add_option("--kernel", options->kernel, "Kernel image, an x86-64 ELF file (default: the one just built)");
+    app->add_option("--engine", options->scenario.engine, "unicorn (default) or qemu")
+        ->check(CLI::IsMember({"unicorn", "qemu"}));
     add_scenario_options(*app, options->scenario);
     CLI::Option* trace = app->add_option("--trace", options->trace, "Trace file to write (default build/sim.trace)");
     app->add_flag("--no-trace", options->no_trace, "Write no trace")->excludes(trace);

@@ -135,8 +135,9 @@ inline void StreamDecoder::add_access(const Access& now) {
 inline void StreamDecoder::begin_block(std::uint64_t word) {
     const auto number = std::uint32_t(word);
     const auto started = std::uint32_t(word >> stream::block_started_shift & 0xffff);
-    const TranslationBlock& next =
-        code_.at(number, [this](const CodeBlock& code) { if (events_) events_->on_code(code); });
+    const TranslationBlock& next = code_.at(number, [this](const CodeBlock& code) {
+        if (events_) events_->on_code(code);
+    });
     const auto cpu = std::uint32_t(word >> stream::block_cpu_shift & 0xff);
     if (block_) {
         handler_target_ = next.address;
@@ -217,36 +218,34 @@ void StreamDecoder::drop_descriptor_accesses() {
     });
 }
 
-// Hands over the first `retired` instructions of the block at hand with all accesses that are left.
+// Hands over the first `retired` instructions of the block at hand with all accesses that are left. Those of a string
+// instruction that has not finished come with what is before it, or alone.
 void StreamDecoder::emit(std::uint32_t retired, bool taken) {
     std::size_t next = 0;
     for (const Piece& piece : block_->pieces) {
-        const std::uint32_t count = std::min(piece.count, retired - std::min(retired, piece.start));
-        const bool last = piece.start + piece.count >= retired || &piece == &block_->pieces.back();
+        const std::uint32_t end = piece.start + piece.count, count = std::min(retired, end) - piece.start;
         const std::size_t begin = next;
-        // An unfinished string instruction's accesses come with the instruction before it.
-        const std::uint32_t end_index = piece.start + count + (last ? 1 : 0);
-        for (; next < accesses_.size() && accesses_[next].instruction < end_index; ++next)
+        for (; next < accesses_.size() && accesses_[next].instruction < end; ++next)
             accesses_[next].instruction = std::uint16_t(accesses_[next].instruction - piece.start);
         if (count || next > begin)
             events_->on_block({.cpu = cpu_,
                                .code = piece.code,
                                .first = 0,
                                .count = count,
-                               .first_index = retired_ + (count ? piece.start : retired),
-                               .taken = taken && last,
+                               .first_index = retired_ + piece.start,
+                               .taken = taken && count && piece.start + count == retired,
                                .accesses = {accesses_.data() + begin, next - begin}});
-        if (last) break;
+        if (end > retired || (end == retired && next == accesses_.size())) break;
     }
     accesses_.clear();
 }
 
 void StreamDecoder::transfer(const Instruction& last, std::uint64_t from) {
-    const bool software = is_software_interrupt(last) && from == last.address + last.length &&
-                          handler_->frame[0] == from;
-    const TransferKind kind = software                                              ? TransferKind::software
+    const bool software =
+        is_software_interrupt(last) && from == last.address + last.length && handler_->frame[0] == from;
+    const TransferKind kind = software                                           ? TransferKind::software
                               : handler_->vector < regs::vector::first_interrupt ? TransferKind::exception
-                                                                                    : TransferKind::interrupt;
+                                                                                 : TransferKind::interrupt;
     const bool error = !software && regs::pushes_error_code(handler_->vector);
     if (kind == TransferKind::interrupt && interrupts_at_.size() < interrupts_noted) interrupts_at_.push_back(retired_);
     if (events_)

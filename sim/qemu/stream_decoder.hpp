@@ -61,8 +61,8 @@ class StreamDecoder {
     std::uint32_t cpu_ = 0;
     InstructionIndex retired_ = 0;
     std::vector<InstructionIndex> cpu_retired_, interrupts_at_;
-    std::vector<Access> accesses_;  // of the block at hand; their `instruction` is the index in the translation block
-    std::vector<Access> held_;      // working memory
+    std::vector<Access> accesses_;    // of the block at hand; their `instruction` is the index in the translation block
+    std::vector<Access> held_;        // working memory
     std::optional<Handler> handler_;  // the next block is one
     std::uint64_t handler_target_ = 0;
     bool ended_ = false, halted_ = false;

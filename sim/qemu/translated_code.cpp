@@ -5,6 +5,7 @@
 #include <sim/image/block_ends.hpp>
 #include <sim/qemu/stream.hpp>
 #include <sim/qemu/translated_code.hpp>
+#include <utility>
 
 namespace sim::qemu {
 
@@ -72,11 +73,10 @@ void TranslatedCode::decode(TranslationBlock& block) {
             if (ends_code_block(all[end++])) break;
         }
         const bool first_page = page == (block.address & -page_bytes);
-        const std::uint64_t physical_address =
-            first_page ? physical(record[2]) + (all[start].address - block.address)
-                       : physical(record[3]) + all[start].address % page_bytes;
-        const CodeBlock& code = find_or_make({all.data() + start, end - start}, bytes.subspan(offset, length),
-                                             physical_address);
+        const std::uint64_t physical_address = first_page ? physical(record[2]) + (all[start].address - block.address)
+                                                          : physical(record[3]) + all[start].address % page_bytes;
+        const CodeBlock& code =
+            find_or_make({all.data() + start, end - start}, bytes.subspan(offset, length), physical_address);
         block.pieces.push_back({&code, std::uint32_t(start), std::uint32_t(end - start)});
         for (std::size_t i = 0; i < end - start; ++i) {
             block.instructions.push_back(&code.instructions[i]);

@@ -2,6 +2,7 @@
 #include <sim/unicorn/code_cache.hpp>
 
 #include <algorithm>
+#include <sim/image/block_ends.hpp>
 
 namespace sim::unicorn {
 
@@ -27,31 +28,6 @@ bool needs_attention(const Instruction& instruction) {
         case Special::mov_ss:
         case Special::popf:
         case Special::rdrand:
-        case Special::unsupported:
-            return true;
-        default:
-            return false;
-    }
-}
-
-// After these a block ends: control goes elsewhere, or what the following bytes mean may have changed.
-bool ends_block(const Instruction& instruction) {
-    if (instruction.flow != Flow::next) return true;
-    switch (instruction.special) {
-        case Special::hlt:
-        case Special::cpuid:
-        case Special::wrmsr:
-        case Special::mov_to_cr:
-        case Special::mov_dr:
-        case Special::invlpg:
-        case Special::lgdt:
-        case Special::lidt:
-        case Special::ltr:
-        case Special::lldt:
-        case Special::xsetbv:
-        case Special::wbinvd:
-        case Special::far_transfer:
-        case Special::ud:
         case Special::unsupported:
             return true;
         default:
@@ -151,7 +127,7 @@ void CodeCache::decode_line(CachedBlock& block) {
         if (!instruction || instruction->length > bytes.size()) break;
         block.code.instructions.push_back(*instruction);
         offset += instruction->length;
-        if (ends_block(*instruction)) break;
+        if (ends_code_block(*instruction)) break;
     }
     block.first_bytes = std::uint32_t(offset);
     block.code.bytes.assign(block.memory, block.memory + offset);

@@ -12,7 +12,8 @@ class Channel {
 
     void put(uint64_t word) {
         *next_++ = word;
-        if (next_ == end_) [[unlikely]] publish();
+        if (next_ == end_) [[unlikely]]
+            publish();
     }
     // Room for a record of so many words, at most a chunk's, which the caller fills in.
     uint64_t* reserve(uint32_t words) {

@@ -15,8 +15,17 @@ enum class InstructionKind : uint8_t {
 
 inline bool is_prefix(uint8_t byte) {
     switch (byte) {
-        case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65: case 0x66: case 0x67:
-        case 0xf0: case 0xf2: case 0xf3:
+        case 0x26:
+        case 0x2e:
+        case 0x36:
+        case 0x3e:
+        case 0x64:
+        case 0x65:
+        case 0x66:
+        case 0x67:
+        case 0xf0:
+        case 0xf2:
+        case 0xf3:
             return true;
         default:
             return (byte & 0xf0) == 0x40;  // REX; INC and DEC outside 64-bit mode, which are a whole instruction there

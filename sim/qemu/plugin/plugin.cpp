@@ -51,16 +51,16 @@ struct DescriptorTable {
 Qemu qemu;
 Channel channel;
 GByteArray* register_bytes;
-uint64_t entry;                   // the kernel's first instruction
-bool begun;                       // it has been executed
-uint64_t started;                 // instructions, counted by translated code
-uint64_t started_before;          // when the block at hand began
-uint64_t generation = 1;          // of page translations; below page_bytes
-uint32_t blocks;                  // translated so far
+uint64_t entry;           // the kernel's first instruction
+bool begun;               // it has been executed
+uint64_t started;         // instructions, counted by translated code
+uint64_t started_before;  // when the block at hand began
+uint64_t generation = 1;  // of page translations; below page_bytes
+uint32_t blocks;          // translated so far
 Page pages[cpus_most][page_slots];
 DescriptorTable idt[cpus_most];
 unsigned running_cpu;
-uint64_t handlers[gates];         // by vector; 0: none
+uint64_t handlers[gates];  // by vector; 0: none
 
 void put_other(Kind kind, uint32_t words, uint64_t value, const uint64_t* rest) {
     uint64_t* to = channel.reserve(words + 1);
@@ -131,7 +131,8 @@ void find_page(Page& page, unsigned cpu, qemu_plugin_meminfo_t about, uint64_t a
 
 Page& known_page(unsigned cpu, qemu_plugin_meminfo_t about, uint64_t address) {
     Page& page = pages[cpu][page_slot(address)];
-    if (page.tag != ((address & -page_bytes) | generation)) [[unlikely]] find_page(page, cpu, about, address);
+    if (page.tag != ((address & -page_bytes) | generation)) [[unlikely]]
+        find_page(page, cpu, about, address);
     return page;
 }
 
@@ -257,7 +258,10 @@ void on_translation(qemu_plugin_id_t, qemu_plugin_tb* block) {
     read_gates(running_cpu);
     const int vector = vector_of(address);
     const uint64_t user = number | uint64_t(vector < 0 ? 0 : vector) << 32;
-    qemu_plugin_register_vcpu_tb_exec_cb(block, !begun ? on_entry : vector < 0 ? on_block : on_handler,
+    qemu_plugin_register_vcpu_tb_exec_cb(block,
+                                         !begun       ? on_entry
+                                         : vector < 0 ? on_block
+                                                      : on_handler,
                                          QEMU_PLUGIN_CB_R_REGS, reinterpret_cast<void*>(user));
     for (size_t i = 0; i < count; ++i) instrument(qemu_plugin_tb_get_insn(block, i));
 }
