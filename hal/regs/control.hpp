@@ -33,8 +33,8 @@ struct CpuidBit {
     std::uint8_t reg, bit;
 };
 namespace cpuid {
-inline constexpr std::uint32_t leaf_basic = 0, leaf_features = 1, leaf_extended_features = 7, leaf_tsc = 0x15,
-                               leaf_frequency = 0x16, leaf_hypervisor = 0x4000'0000,
+inline constexpr std::uint32_t leaf_basic = 0, leaf_features = 1, leaf_monitor = 5, leaf_extended_features = 7,
+                               leaf_tsc = 0x15, leaf_frequency = 0x16, leaf_hypervisor = 0x4000'0000,
                                leaf_hypervisor_timing = 0x4000'0010, leaf_extended = 0x8000'0000,
                                leaf_extended_flags = 0x8000'0001;
 inline constexpr CpuidBit mce{1, 0, 3, 7}, pge{1, 0, 3, 13}, apic{1, 0, 3, 9}, x2apic{1, 0, 2, 21},

@@ -54,6 +54,21 @@ struct MadtReader {
     }
 };
 
+// PM_TMR_BLK, or X_PM_TMR_BLK where it is an I/O port (ACPI 6.5, 5.2.9).
+std::uint16_t pm_timer(EarlyMemory& memory, const regs::acpi::Table& fadt) {
+    constexpr std::uint32_t length_at = 91, port_at = 76, extended_at = 208;
+    constexpr std::uint8_t io_space = 1;
+    std::uint8_t length = 0, space = 0;
+    if (!read_field(memory, fadt, length_at, length) || length != 4) return 0;
+    std::uint64_t port = 0;
+    std::uint32_t old_port = 0;
+    read_field(memory, fadt, port_at, old_port);
+    if (!read_field(memory, fadt, extended_at, space) || space != io_space ||
+        !read_field(memory, fadt, extended_at + 4, port) || port == 0)
+        port = old_port;
+    return port <= 0xffff - 3 ? std::uint16_t(port) : 0;
+}
+
 }  // namespace
 
 void machine_init(PhysAddr acpi_root, unsigned cpus_wanted) {
@@ -66,6 +81,8 @@ void machine_init(PhysAddr acpi_root, unsigned cpus_wanted) {
     EarlyMemory memory;
     const auto madt = find_table(memory, acpi_root.value(), "APIC");
     if (madt) read_madt(memory, *madt, MadtReader{machine.apic_ids[0], cpus_wanted});
+    if (const auto fadt = find_table(memory, acpi_root.value(), "FACP"))
+        machine.pm_timer_port = pm_timer(memory, *fadt);
 }
 
 }  // namespace x86

@@ -60,7 +60,8 @@ void flush_others(VirtAddr page, PhysAddr root) {
     slot.page = page.value();
     __atomic_store_n(&slot.unanswered, asked, __ATOMIC_RELAXED);
     each_bit(asked, [&](unsigned cpu) {
-        // If others have asked already, their interrupt is on its way and not served yet: it will find our bit too.
+        // If others have asked already, their interrupt is on its way and not served yet: it will find our bit too. One
+        // that sleeps by MWAIT is woken by the store.
         if (__atomic_fetch_or(&requests[cpu].word, 1u << self, __ATOMIC_SEQ_CST) == 0)
             lapic_send(machine.apic_ids[cpu], flush_vector | regs::lapic::icr_assert);
     });

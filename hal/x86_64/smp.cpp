@@ -132,6 +132,7 @@ extern "C" [[noreturn]] void hal_cpu_arrived(unsigned cpu) {
     __atomic_fetch_or(&cpus_running, 1u << cpu, __ATOMIC_SEQ_CST);
     activate(kernel_page_table());  // again: who changed an entry before the line above did not ask us to forget it
     clock_compare_answer();
+    mwait_trial_answer();
     kernel_cpu_main(CpuIndex(cpu));
 }
 
@@ -152,10 +153,12 @@ bool cpu_start(CpuIndex index, TableFrames& frames) {
         return false;
     }
     x86::clock_compare_ask();
+    x86::mwait_trial(index);
     return true;
 }
 
 void send_interrupt(CpuIndex index, Interrupt) {
+    if (x86::wake_by_store(index)) return;
     x86::lapic_send(x86::machine.apic_ids[unsigned(index)], x86::wake_vector | regs::lapic::icr_assert);
 }
 

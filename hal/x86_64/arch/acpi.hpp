@@ -20,10 +20,12 @@ struct Machine {
     unsigned io_apics = 0;
     regs::acpi::IoApic io_apic[io_apics_max]{};
     regs::acpi::SourceOverride isa[isa_interrupts]{};  // where each ISA interrupt arrives; valid with an I/O APIC
+    std::uint16_t pm_timer_port = 0;                   // of the ACPI power-management timer, 24 bits at least; 0: none
 };
 extern constinit Machine machine;
 
-// Once, before mmu_init: fills `machine` from the MADT, with at most `cpus_wanted` CPUs. Without tables there is one.
+// Once, before mmu_init: fills `machine` from the MADT and the FADT, with at most `cpus_wanted` CPUs. Without tables
+// there is one.
 void machine_init(PhysAddr acpi_root, unsigned cpus_wanted);
 
 // This CPU's local APIC id by CPUID: whatever mode the APIC is in.

@@ -60,4 +60,10 @@ inline std::uint8_t in8(std::uint16_t port) {
     return value;
 }
 
+inline std::uint32_t in32(std::uint16_t port) {
+    std::uint32_t value;
+    asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+    return value;
+}
+
 }  // namespace hal::x86

@@ -46,9 +46,11 @@ void per_cpu_set(void*);
 namespace x86 {
 // What other CPUs want of each: a line of its own, so that looking at it costs nothing while they want nothing.
 struct alignas(cache_line_bytes) Requests {
-    std::uint32_t word = 0;  // bit per CPU that waits for a flush
+    std::uint32_t word = 0;  // bit per CPU that waits for a flush; two more of idle.cpp's
 };
 extern Requests requests[];  // by CpuIndex
+extern bool sleep_uses_mwait;
+void sleep_by_mwait();
 }  // namespace x86
 void serve_requests();
 
@@ -58,7 +60,10 @@ inline void relax() {
     asm volatile("pause" ::: "memory");
 }
 // STI takes effect after the next instruction (APM3 STI), so no interrupt is lost between it and HLT.
-inline void halt_until_interrupt() { asm volatile("sti\n\thlt\n\tcli" ::: "memory"); }
+inline void halt_until_interrupt() {
+    if (x86::sleep_uses_mwait) x86::sleep_by_mwait();
+    else asm volatile("sti\n\thlt\n\tcli" ::: "memory");
+}
 inline std::uint64_t cycles() {
     std::uint32_t low, high;
     asm volatile("rdtsc" : "=a"(low), "=d"(high));

@@ -33,7 +33,7 @@ extern CpuStacks boot_cpu_stacks;
 
 // Optional features in use: what CPUID has, less what the command line's features=a,b,... leaves out.
 struct Features {
-    bool smep, smap, umip, pge, page_1g, rdrand, x2apic;
+    bool smep, smap, umip, pge, page_1g, rdrand, x2apic, tsc_deadline, mwait;
 };
 extern constinit Features features;
 void features_init();  // reads CPUID and the command line; makes the SMAP sites STAC and CLAC. Text still writable.
@@ -59,6 +59,12 @@ bool cpu_running(unsigned cpu);  // it uses its area
 // Before low memory is lost: puts the code by which other CPUs start into a free page of `memory` below 1 MiB. False if
 // there is none.
 bool trampoline_init(std::span<const MemoryRange> memory);
+
+struct Frequencies {
+    std::uint64_t tsc_hz = 0, apic_hz = 0;  // apic_hz: before the divider
+};
+// On the boot CPU, once its local APIC accepts interrupts. Never zero. Measuring takes 5 to 45 ms.
+Frequencies find_frequencies();
 
 // The per-CPU header in use, by CpuIndex; nullptr before the CPU has started.
 extern PerCpuHeader* headers[];

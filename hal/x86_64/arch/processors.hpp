@@ -13,6 +13,17 @@ extern constinit std::uint32_t cpus_running;
 // have. Any context; serves what they want meanwhile.
 void flush_others(VirtAddr page, PhysAddr root);
 
+// True: that CPU slept by MWAIT and wakes up, as Interrupt::wake.
+bool wake_by_store(CpuIndex);
+
+// A bit of the request word: the CPU looks at it by itself, no interrupt is needed.
+inline constexpr std::uint32_t request_asleep = 1u << 31;
+
+// Finds out whether a store ends a new CPU's MWAIT, with that CPU's help; if so, CPUs sleep that way from now on.
+void mwait_trial(CpuIndex);
+void mwait_trial_answer();
+void use_mwait();
+
 // Comparing time stamps with a CPU that has just arrived: the boot CPU begins before it is called in and asks when it
 // has come; it answers. Both are bounded.
 void clock_compare_begin();
