@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <core/log.hpp>
 #include <core/scenario.hpp>
+#include <core/stress.hpp>
 #include <core/tour.hpp>
 #include <hal/power.hpp>
 #include <hal/upcalls.hpp>
@@ -14,6 +15,10 @@ namespace exo {
 namespace {
 
 void tour_thread(void*) { hal::power_off(tour_run() ? hal::PowerOff::success : hal::PowerOff::failure); }
+
+constinit std::string_view line{};
+
+void stress_thread(void*) { hal::power_off(stress_run(line) ? hal::PowerOff::success : hal::PowerOff::failure); }
 
 void contract_thread(void*) {
     if (exo_contract_main == nullptr) {
@@ -29,7 +34,7 @@ void idle_thread(void*) { log("scenario=idle: nothing to do\n"); }
 void panic_thread(void*) { EXO_ASSERT(!"scenario=panic"); }
 
 void unknown_thread(void*) {
-    log("no such scenario; there are tour, contract, idle, panic\n");
+    log("no such scenario; there are tour, stress, contract, idle, panic\n");
     hal::power_off(hal::PowerOff::failure);
 }
 
@@ -37,8 +42,11 @@ struct Scenario {
     std::string_view name;
     void (*main)(void*);
 };
-constexpr Scenario scenarios[] = {
-    {"tour", tour_thread}, {"contract", contract_thread}, {"idle", idle_thread}, {"panic", panic_thread}};
+constexpr Scenario scenarios[] = {{"tour", tour_thread},
+                                  {"stress", stress_thread},
+                                  {"contract", contract_thread},
+                                  {"idle", idle_thread},
+                                  {"panic", panic_thread}};
 
 }  // namespace
 
@@ -54,6 +62,7 @@ std::string_view option(std::string_view command_line, std::string_view key, std
 }
 
 Result<> scenario_start(std::string_view command_line) {
+    line = command_line;
     const std::string_view wanted = option(command_line, "scenario", "tour");
     void (*main)(void*) = unknown_thread;
     for (const Scenario& scenario : scenarios)

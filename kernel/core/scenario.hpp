@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the kernel does once it is up: "scenario=NAME" on the command line.
 //   tour      (default) a walk through everything the kernel can do, then power-off
+//   stress    what CPUs can do to each other, chosen by a seed (core/stress.hpp), then power-off
 //   contract  the HAL's contract suite, in images that carry it, then power-off
 //   idle      nothing; halts for ever
 //   panic     an assertion fails on purpose: shows what a panic looks like

@@ -3,13 +3,13 @@
 #include <core/boot_phases.hpp>
 #include <core/log.hpp>
 #include <core/process.hpp>
+#include <core/settle.hpp>
 #include <core/tour.hpp>
 #include <core/tour_threads.hpp>
 #include <hal/timer.hpp>
 #include <hal/user.hpp>
 #include <mem/frames.hpp>
 #include <mem/slab.hpp>
-#include <sched/reaper.hpp>
 #include <sched/scheduler.hpp>
 #include <syscall/table.hpp>
 #include <user/faulter.hpp>
@@ -147,12 +147,6 @@ constexpr Step steps[] = {
 };
 #undef TOUR_STEP
 
-// Frames that are free once everything cached is given back.
-std::uint64_t settled_free_frames() {
-    reaper_settle();
-    slab_trim();
-    return frame_stats().free_frames;
-}
 std::uint64_t free_frames_at_start = 0;
 
 bool step_nothing_leaked() {

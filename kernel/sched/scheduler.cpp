@@ -186,6 +186,8 @@ void timer_expired() {
     arm_timer(cpu);
 }
 
+void borrow_space(AddressSpace& space) { enter_space(this_cpu(), space); }
+
 void leave_space(AddressSpace& space) {
     hal::IrqGuard masked;
     PerCpu& cpu = this_cpu();

@@ -29,9 +29,10 @@ void reschedule();                          // the caller is blocked, dead or ha
 void run_directly(Thread& next);            // the same, to a given thread that is in no queue
 void preempt_if_needed();                   // on the way to ring 3, and at preempt_point
 void timer_expired();                       // from the timer interrupt: wakes who is due, ends slices
-void leave_space(AddressSpace&);            // this CPU loads the kernel's own tables if that space's are loaded
-void deadline_add(Thread&);                 // of a thread whose home this is
-void deadline_remove(Thread&);              // nothing if it has none
+void borrow_space(AddressSpace&);  // a kernel thread reaches that space, until leave_space or a switch to a process
+void leave_space(AddressSpace&);   // this CPU loads the kernel's own tables if that space's are loaded
+void deadline_add(Thread&);        // of a thread whose home this is
+void deadline_remove(Thread&);     // nothing if it has none
 
 // In long kernel work, interrupts on: the only place where a kernel thread is preempted.
 inline void preempt_point() {

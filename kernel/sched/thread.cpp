@@ -43,7 +43,7 @@ void reaper_main(void*) {
         Thread* dead = dead_threads.take_all();
         if (dead == nullptr) {
             wait_begin({&reaper_work});
-            dead_threads.empty() ? (void)wait_commit() : wait_cancel();
+            dead_threads.empty() ? (void)wait_commit() : (void)wait_cancel();
             continue;
         }
         while (dead != nullptr) {
@@ -55,9 +55,29 @@ void reaper_main(void*) {
     }
 }
 
+// Tables of the kernel's half are never given back: whoever looks for leaks must know how many were taken.
+constinit std::atomic<std::uint64_t> kernel_tables = 0;
+constinit hal::TableFrames kernel_table_frames{[](void*) {
+                                                   const hal::PhysAddr frame =
+                                                       table_frames().allocate(table_frames().self);
+                                                   if (frame != hal::no_frame)
+                                                       kernel_tables.fetch_add(1, std::memory_order_relaxed);
+                                                   return frame;
+                                               },
+                                               [](void*, hal::PhysAddr frame) {
+                                                   kernel_tables.fetch_sub(1, std::memory_order_relaxed);
+                                                   table_frames().release(table_frames().self, frame);
+                                               },
+                                               nullptr};
+// Over the kernel's half of the page tables, where it grows. Entries of one stack are its thread's alone.
+constinit SpinLock<Rank::space> kernel_half;
+
 Result<> give_stack(Thread& thread) {
     thread.stack_block = EXO_TRY(frames_allocate(stack_order));
-    thread.stack = hal::map_kernel_stack(thread.stack_block, stack_pages, table_frames());
+    {
+        ScopedLock guard(kernel_half);
+        thread.stack = hal::map_kernel_stack(thread.stack_block, stack_pages, kernel_table_frames);
+    }
     if (!thread.stack.empty()) return {};
     frames_free(thread.stack_block, stack_order);
     return Error::no_memory;
@@ -86,6 +106,8 @@ Result<Thread*> thread_create(std::string_view name, Priority priority, void (*e
     return thread;
 }
 
+std::uint64_t stack_table_frames() { return kernel_tables.load(std::memory_order_relaxed); }
+
 Result<> reaper_init() {
     EXO_TRY(thread_create("reaper", priority_reaper, reaper_main, nullptr));
     return {};
@@ -104,7 +126,7 @@ void reaper_settle() {
     hal::IrqGuard masked;
     while (unreaped.load(std::memory_order_acquire) != 0) {
         wait_begin({&reaper_idle});
-        unreaped.load(std::memory_order_acquire) != 0 ? (void)wait_commit() : wait_cancel();
+        unreaped.load(std::memory_order_acquire) != 0 ? (void)wait_commit() : (void)wait_cancel();
     }
 }
 

@@ -66,6 +66,8 @@ struct ThreadOptions {
 // CPU than the caller's, it may have ended before the call returns.
 Result<Thread*> thread_create(std::string_view name, Priority, void (*entry)(void*), void* argument,
                               const ThreadOptions& = {});
+// Frames that tables for kernel stacks hold, for good.
+std::uint64_t stack_table_frames();
 // The calling thread ends. Interrupts on or off.
 [[noreturn]] void thread_exit();
 

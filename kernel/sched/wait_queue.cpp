@@ -152,12 +152,16 @@ void wait_begin_locked(WaitQueue& queue, std::uint64_t deadline_ns) {
     if (deadline_ns != no_deadline) deadline_add(self);
 }
 
-void wait_cancel() {
+bool wait_cancel() {
     Thread& self = *this_cpu().current;
-    if (!wait_claim(self)) return reschedule();  // somebody woke us: through the run queue or the mailbox
+    if (!wait_claim(self)) {
+        reschedule();  // we come back through the run queue or the mailbox
+        return false;
+    }
     wait_detach(self);
     deadline_remove(self);
     self.state = ThreadState::running;
+    return true;
 }
 
 WaitReason wait_commit() {

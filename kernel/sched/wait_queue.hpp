@@ -75,7 +75,8 @@ class WaitQueue {
 void wait_begin(std::initializer_list<WaitQueue*> queues, std::uint64_t deadline_ns = no_deadline);
 // With the queue's lock held: what the caller saw under it is still so when it counts as waiting.
 void wait_begin_locked(WaitQueue&, std::uint64_t deadline_ns = no_deadline);
-void wait_cancel();
+// False if somebody had ended the wait already; the thread's wait_reason says how.
+bool wait_cancel();
 WaitReason wait_commit();
 // As wait_commit, but goes straight to `next` (claimed, off its queues) without asking the scheduler, unless somebody
 // more urgent is runnable or `next` lives on another CPU.
