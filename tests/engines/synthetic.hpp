@@ -27,6 +27,7 @@ class FakeImage final : public sim::Image {
     const std::string& name() const override { return name_; }
     std::span<const std::uint8_t> bytes() const override { return file; }
     std::uint64_t entry_physical() const override { return load_base; }
+    std::optional<std::uint64_t> pvh_entry() const override { return std::nullopt; }
     std::span<const sim::Segment> segments() const override { return {}; }
     std::span<const sim::Mark> marks() const override { return all_marks; }
     std::string build_id() const override { return "00"; }
