@@ -34,6 +34,12 @@ bool needs_attention(const Instruction& instruction) {
             return false;
     }
 }
+
+// After these an interrupt may be taken that was not before, or may not: the next instruction is looked at, too.
+bool changes_interruptibility(const Instruction& instruction) {
+    return instruction.special == Special::sti || instruction.special == Special::mov_ss ||
+           instruction.special == Special::popf;
+}
 }  // namespace
 
 CodeCache::CodeCache(Memory& memory)
@@ -111,8 +117,11 @@ CachedBlock& CodeCache::decode(AddressSpace& space, const Key& key, std::uint32_
         if (block.memory) block.code.bytes.assign(block.memory, block.memory + block.first_bytes);
         block.code.instructions.push_back(unknown);
     }
-    for (const Instruction& instruction : block.code.instructions)
-        block.steps.push_back({needs_attention(instruction) ? no_match : instruction.address, &instruction});
+    bool look = false;
+    for (const Instruction& instruction : block.code.instructions) {
+        block.steps.push_back({look || needs_attention(instruction) ? no_match : instruction.address, &instruction});
+        look = changes_interruptibility(instruction);
+    }
     block.steps.push_back({no_match, nullptr});
     return block;
 }

@@ -27,6 +27,8 @@
 
 namespace sim::unicorn {
 
+struct CodeDescriptor;
+
 // An exception that the CPU raises, or would.
 struct Fault {
     std::uint8_t vector;
@@ -117,6 +119,11 @@ class Cpu {
     void deliver(Fault, Entry, std::uint64_t return_address);
     void deliver_in_hook(Fault, Entry, std::uint64_t address, const Step*);
     std::optional<Fault> try_deliver(const Fault&, Entry, std::uint64_t return_address);
+    // delivery32.cpp
+    std::optional<Fault> try_deliver32(const Fault&, Entry, std::uint64_t return_address);
+    bool refuses_legacy(std::uint8_t vector, std::uint64_t return_address);
+    std::optional<Fault> read_code_descriptor(std::uint16_t selector, std::uint32_t external, CodeDescriptor&);
+    std::optional<Fault> inner_stack32(unsigned cpl, std::uint32_t external, SegmentState&, std::uint32_t& pointer);
     std::optional<Fault> software_gate_fault(std::uint8_t vector);
     std::optional<Fault> read_system(std::uint64_t address, void* to, unsigned bytes, const char* what);
     void note_fault(const Fault&);

@@ -8,28 +8,12 @@
 #include <regs/pc.hpp>
 #include <sim/board/text.hpp>
 #include <sim/unicorn/cpu.hpp>
+#include <sim/unicorn/descriptors.hpp>
 
 namespace sim::unicorn {
 
 namespace {
 
-enum Vector : std::uint8_t {
-    divide_error = 0,
-    debug = 1,
-    invalid_opcode = 6,
-    double_fault = 8,
-    invalid_tss = 10,
-    segment_not_present = 11,
-    stack_fault = 12,
-    general_protection = 13,
-    page_fault = 14,
-    alignment_check = 17,
-    exceptions = 32
-};
-
-bool has_error_code(unsigned vector) {
-    return vector == double_fault || (vector >= invalid_tss && vector <= page_fault) || vector == alignment_check;
-}
 bool contributory(unsigned vector) {
     return vector == divide_error || (vector >= invalid_tss && vector <= general_protection);
 }
@@ -48,18 +32,6 @@ struct Gate {  // 16 bytes of the IDT
     unsigned privilege() const { return low >> 45 & 3; }
     bool present() const { return low >> 47 & 1; }
 };
-constexpr unsigned interrupt_gate = 0xe, trap_gate = 0xf;
-
-struct CodeDescriptor {
-    std::uint64_t value;
-    bool code() const { return (value >> 43 & 3) == 3; }  // S and executable
-    bool conforming() const { return value >> 42 & 1; }
-    unsigned privilege() const { return value >> 45 & 3; }
-    bool present() const { return value >> 47 & 1; }
-    bool code64() const { return (value >> 53 & 3) == 1; }  // L and not D
-};
-
-constexpr std::uint32_t error_idt = 2, error_external = 1;
 constexpr unsigned tss_rsp0 = 4, tss_ist1 = 36;
 
 }  // namespace
@@ -72,6 +44,7 @@ std::optional<Fault> Cpu::read_system(std::uint64_t address, void* to, unsigned 
 
 // Everything is checked and read before anything changes, except that the frame is written last but one.
 std::optional<Fault> Cpu::try_deliver(const Fault& fault, Entry entry, std::uint64_t return_address) {
+    if (!(state_->hidden_flags & hidden_long)) return try_deliver32(fault, entry, return_address);
     const std::uint32_t external = entry == Entry::software ? 0 : error_external;
     const std::uint32_t idt_error = fault.vector * 8u + error_idt + external;
     if (fault.vector * 16u + 15 > state_->idt.limit)
@@ -248,10 +221,12 @@ void Cpu::on_exception(std::uint32_t vector) {
 // INT n from a privilege level that the gate does not admit is a fault of the INT instruction, which then has not
 // retired; every other obstacle is met during delivery.
 std::optional<Fault> Cpu::software_gate_fault(std::uint8_t vector) {
-    Gate gate;
-    if (vector * 16u + 15 > state_->idt.limit)
+    if (!(state_->hidden_flags & hidden_protected)) return std::nullopt;  // refused in delivery
+    const unsigned bytes = state_->hidden_flags & hidden_long ? 16 : 8;
+    Gate gate{};
+    if (vector * bytes + bytes - 1 > state_->idt.limit)
         return Fault{general_protection, vector * 8u + error_idt, 0, "INT n beyond the IDT's limit"};
-    if (auto failed = read_system(state_->idt.base + vector * 16u, &gate, sizeof gate, "the IDT is not mapped"))
+    if (auto failed = read_system(state_->idt.base + vector * bytes, &gate, bytes, "the IDT is not mapped"))
         return failed;
     if (gate.privilege() < view_.cpl())
         return Fault{general_protection, vector * 8u + error_idt, 0, "INT n to a gate for higher privilege"};

@@ -38,6 +38,7 @@ const Step* Cpu::slow_step(std::uint64_t address, std::uint32_t bytes) {
             return again(current_, address, bytes);
         }
         retire_announced();
+        if (run_.stopping) return nullptr;
     }
     const bool sequential = next_->instruction && next_->instruction->address == address &&
                             (!code_written_ || recorder_.block()->current());
@@ -108,6 +109,10 @@ void Cpu::after_special(const Instruction& instruction) {
         case Special::mov_to_cr: {
             space_.flush();
             wait_for_change();  // paging may have begun
+            if (paging() && !(state_->hidden_flags & hidden_long))
+                return stop(StopReason::unsupported,
+                            "paging without EFER.LME, at " + where(instruction.address) +
+                                ": the page tables of 32-bit kernels are not read here, only those of 64-bit mode");
             const std::uint64_t offset = instruction.address - recorder_.block()->code.address;
             const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);
             switch (opcode.at[1] == 0x22 ? opcode.reg() : 0) {  // else CLTS or LMSW
@@ -162,6 +167,10 @@ bool Cpu::before_special(const Step* step) {
             deliver_in_hook({.vector = general_protection}, Entry::exception, address, step);
             return false;
         case Special::syscall:
+            if (!view_.code64()) {
+                stop(StopReason::unsupported, "SYSCALL of 32-bit code, at " + where(address));
+                return false;
+            }
             if (*view_.efer & efer_sce) return true;
             deliver_in_hook({.vector = undefined_opcode}, Entry::exception, address, step);
             return false;
