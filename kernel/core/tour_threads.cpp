@@ -57,33 +57,38 @@ struct Direction {
 struct PingPong {
     Direction ping, pong;
     std::uint64_t rounds;
-    Completion end{};
+    Completion gone{};
 };
 
 void answer(void* shared) {
     auto& game = *static_cast<PingPong*>(shared);
     for (std::uint64_t i = 0; i < game.rounds; ++i) game.pong.send(game.ping.receive() + 1);
-    hal::IrqGuard masked;
-    game.end.signal();
 }
 
 }  // namespace
 
-std::uint64_t tour_ping_pong(std::uint64_t rounds) {
+std::uint64_t tour_ping_pong(std::uint64_t rounds, std::optional<hal::CpuIndex> other) {
     Quota quota{16};
     const Result<Ref<Ring>> there = Ring::create(slots, quota), back = Ring::create(slots, quota);
     if (!there.ok() || !back.ok()) return 0;
     PingPong game{.ping = Direction(**there), .pong = Direction(**back), .rounds = rounds};
-    if (!thread_create("pong", priority_kernel, answer, &game).ok()) return 0;
+    if (!thread_create("pong", priority_kernel, answer, &game, {.home = other, .gone = &game.gone}).ok()) return 0;
     std::uint64_t right = 0;
-    for (std::uint64_t i = 0; i < rounds; ++i) {
+    for (std::uint64_t i = 0; i < rounds && other; ++i) {
+        EXO_MARK_BEGIN(kernel.cross_ring_round_trip);
+        game.ping.send(i);
+        const bool good = game.pong.receive() == i + 1;
+        EXO_MARK_END(kernel.cross_ring_round_trip);
+        right += good;
+    }
+    for (std::uint64_t i = 0; i < rounds && !other; ++i) {
         EXO_MARK_BEGIN(kernel.ring_round_trip);
         game.ping.send(i);
         const bool good = game.pong.receive() == i + 1;
         EXO_MARK_END(kernel.ring_round_trip);
         right += good;
     }
-    game.end.wait();
+    game.gone.wait();
     return right;
 }
 
