@@ -147,10 +147,13 @@ std::string quoted_words(const std::string& text) {
 }
 
 // The screen is chosen after the kernel was loaded, which sets it to "auto" because of the kernel's header. What cannot
-// be had is passed over. Graphics show more lines than the 80x25 text that every BIOS has; UEFI has nothing else.
+// be had is passed over. UEFI has no text screen.
 std::string load_commands(const std::string& command_line, const std::string& screen) {
-    return fmt::format("  multiboot2 /boot/exo.elf{}\n  set gfxpayload={},auto,text\n", quoted_words(command_line),
-                       screen);
+    return fmt::format(
+        "  multiboot2 /boot/exo.elf{}\n"
+        "  if [ \"$grub_platform\" = pc ]; then\n    set gfxpayload={},auto,text\n"
+        "  else\n    set gfxpayload={},auto\n  fi\n",
+        quoted_words(command_line), screen, screen == "text" ? "auto" : screen);
 }
 
 std::string menu_entry(const std::string& title, const std::string& command_line, const std::string& screen) {

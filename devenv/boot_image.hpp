@@ -15,7 +15,7 @@ struct BootImageOptions {
     bool menu = true;           // false: nothing but the kernel with its command line, at once, on a text screen if it
                                 // can be; for emulators
     unsigned menu_seconds = 2;  // before the first entry starts by itself; 0: at once
-    std::string screen = "auto";  // "text" (BIOS only), "auto" or a mode such as 1024x768x32
+    std::string screen = "text";  // BIOS: 80x25 text, "auto" or a mode such as 1024x768x32; UEFI: always graphics
     bool serial_menu = true;      // the menu on the serial line as well; without it the loader writes nothing there
 };
 

@@ -61,7 +61,7 @@ void add_image(CommandLine& line) {
     app->add_option("--menu", options->boot.menu_seconds, "Seconds before the first entry starts by itself (default 2)")
         ->transform(whole_number(0, 3600));
     app->add_option("--screen", options->boot.screen,
-                    "auto (default), text (80x25, BIOS only) or a mode such as 1024x768x32, if the machine has it");
+                    "With a BIOS: text (default, 80x25), auto or a mode such as 1024x768x32, if the machine has it");
     app->add_flag("--json", options->json, "One JSON document on stdout");
     line.does(app, [options] { return make_images(*options); });
 }

@@ -2,6 +2,7 @@
 // Making and running a machine; console and power-off, which depend on who runs it.
 #include "machine.hpp"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -168,6 +169,14 @@ void console_write(std::string_view text) {
     }
 }
 
+int console_read() {
+    if (host::console_capture) return -1;
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    unsigned char c;
+    if (poll(&input, 1, 0) != 1 || read(STDIN_FILENO, &c, 1) != 1) return -1;
+    return c;
+}
+
 // The first to end the machine says how. Each CPU leaves on its own Linux thread; the boot CPU's run() waits for all.
 void power_off(PowerOff how) {
     irq_disable();
@@ -178,5 +187,7 @@ void power_off(PowerOff how) {
     host::end_others();
     host::leave_machine();
 }
+
+void reboot() { power_off(PowerOff::success); }
 
 }  // namespace hal

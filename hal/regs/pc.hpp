@@ -14,7 +14,11 @@ inline constexpr std::uint16_t pit_command = 0x43;
 inline constexpr std::uint16_t pit_gate = 0x61;
 inline constexpr std::uint16_t pic1_data = 0x21;
 inline constexpr std::uint16_t pic2_data = 0xa1;
-inline constexpr std::uint16_t crtc_index = 0x3d4;  // of a VGA in colour text mode
+inline constexpr std::uint16_t keyboard_data = 0x60;    // 8042
+inline constexpr std::uint16_t keyboard_status = 0x64;  // read: status; write: command
+inline constexpr std::uint16_t pci_address = 0xcf8, pci_data = 0xcfc;
+inline constexpr std::uint16_t reset_control = 0xcf9;  // of most chipsets
+inline constexpr std::uint16_t crtc_index = 0x3d4;     // of a VGA in colour text mode
 inline constexpr std::uint16_t crtc_data = 0x3d5;
 }  // namespace port
 

@@ -15,7 +15,7 @@ using regs::port::com1;
 constexpr std::uint16_t data = com1, interrupt_enable = com1 + 1, fifo_control = com1 + 2, line_control = com1 + 3,
                         modem_control = com1 + 4, line_status = com1 + 5;
 constexpr std::uint8_t divisor_latch = 0x80, eight_bits = 0x03;
-constexpr std::uint8_t transmit_ready = 0x20, nothing_there = 0xff;  // line status
+constexpr std::uint8_t data_ready = 0x01, transmit_ready = 0x20, nothing_there = 0xff;  // line status
 constexpr unsigned spins_max = 100'000;  // a byte takes 87 us at 115200 baud, a port read about 1 us
 
 constinit bool uart_stuck = false;
@@ -70,6 +70,13 @@ void console_init() {
 void console_write(std::string_view text) {
     uart_write(text);
     x86::screen_write(text);
+}
+
+int console_read() {
+    const std::uint8_t status = x86::in8(line_status);
+    if (status == nothing_there || !(status & data_ready)) return x86::keyboard_read();
+    const std::uint8_t c = x86::in8(data);
+    return c == '\r' ? '\n' : c;
 }
 
 }  // namespace hal

@@ -174,6 +174,8 @@ std::uint64_t boot_number(std::string_view name, std::uint64_t otherwise) {
 
 std::uint64_t boot_seed() { return boot_number("seed", 0); }
 
+const BootInfo& boot_information() { return boot_info; }
+
 std::uint64_t entry_cycles() { return start_time; }
 
 // Called once by boot_high. No stack protector: it seeds the guard, and never returns to check it.

@@ -3,6 +3,7 @@
 #include <abi/marks.hpp>
 #include <core/boot_phases.hpp>
 #include <core/cpus.hpp>
+#include <core/ending.hpp>
 #include <core/log.hpp>
 #include <core/scenario.hpp>
 #include <hal/console.hpp>
@@ -50,6 +51,7 @@ void banner(const hal::BootInfo& boot) {
 
 extern "C" [[noreturn]] void hal::kernel_main(const hal::BootInfo& boot) {
     boot_begin(boot.entry_cycles);
+    ending_init(boot.command_line);
     EXO_MARK_BEGIN_FENCED(boot);
     boot_phase_done("entry");
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <core/cpus.hpp>
+#include <core/ending.hpp>
 #include <core/log.hpp>
 #include <core/panic.hpp>
 #include <core/symbols.hpp>
-#include <hal/power.hpp>
 
 namespace exo {
 
@@ -28,7 +28,7 @@ void stop_others() {
     for (unsigned turns = 0; turns < 20'000 && console_busy(); ++turns) hal::relax();
 }
 
-[[noreturn]] void stop() { hal::power_off(hal::PowerOff::failure); }
+[[noreturn]] void stop() { end_in_panic(); }
 
 void print_frame(unsigned depth, std::uintptr_t address, const TextSink& sink) {
     const Symbol symbol = symbol_at(address);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include <core/ending.hpp>
 #include <core/log.hpp>
 #include <core/scenario.hpp>
 #include <core/stress.hpp>
 #include <core/tour.hpp>
-#include <hal/power.hpp>
 #include <hal/upcalls.hpp>
 #include <sched/thread.hpp>
 
@@ -14,19 +14,19 @@ namespace exo {
 
 namespace {
 
-void tour_thread(void*) { hal::power_off(tour_run() ? hal::PowerOff::success : hal::PowerOff::failure); }
+void tour_thread(void*) { end_run(tour_run() ? hal::PowerOff::success : hal::PowerOff::failure); }
 
 constinit std::string_view line{};
 
-void stress_thread(void*) { hal::power_off(stress_run(line) ? hal::PowerOff::success : hal::PowerOff::failure); }
+void stress_thread(void*) { end_run(stress_run(line) ? hal::PowerOff::success : hal::PowerOff::failure); }
 
 void contract_thread(void*) {
     if (exo_contract_main == nullptr) {
         log("scenario=contract: this image does not carry the contract suite; run exo-contract.elf\n");
-        hal::power_off(hal::PowerOff::failure);
+        end_run(hal::PowerOff::failure);
     }
     const int failed = exo_contract_main(console_text);
-    hal::power_off(failed == 0 ? hal::PowerOff::success : hal::PowerOff::failure);
+    end_run(failed == 0 ? hal::PowerOff::success : hal::PowerOff::failure);
 }
 
 void idle_thread(void*) { log("scenario=idle: nothing to do\n"); }
@@ -35,7 +35,7 @@ void panic_thread(void*) { EXO_ASSERT(!"scenario=panic"); }
 
 void unknown_thread(void*) {
     log("no such scenario; there are tour, stress, contract, idle, panic\n");
-    hal::power_off(hal::PowerOff::failure);
+    end_run(hal::PowerOff::failure);
 }
 
 struct Scenario {

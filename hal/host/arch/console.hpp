@@ -7,5 +7,6 @@ namespace hal {
 
 void console_init();
 void console_write(std::string_view text);
+int console_read();
 
 }  // namespace hal

@@ -7,5 +7,6 @@
 namespace hal {
 
 [[noreturn]] void power_off(PowerOff);
+[[noreturn]] void reboot();  // nothing starts again: power_off(success)
 
 }  // namespace hal

@@ -65,5 +65,16 @@ inline std::uint32_t in32(std::uint16_t port) {
     asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
     return value;
 }
+inline void out16(std::uint16_t port, std::uint16_t value) {
+    asm volatile("outw %0, %1" ::"a"(value), "Nd"(port) : "memory");
+}
+inline std::uint16_t in16(std::uint16_t port) {
+    std::uint16_t value;
+    asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+    return value;
+}
+inline void out32(std::uint16_t port, std::uint32_t value) {
+    asm volatile("outl %0, %1" ::"a"(value), "Nd"(port) : "memory");
+}
 
 }  // namespace hal::x86

@@ -9,6 +9,10 @@
 #include <span>
 #include <string_view>
 
+namespace hal {
+struct BootInfo;
+}
+
 namespace hal::x86 {
 
 inline constexpr std::size_t interrupt_stack_pages = 4, boot_stack_pages = 4;
@@ -78,6 +82,10 @@ std::string_view boot_option(std::string_view name);
 std::uint64_t boot_number(std::string_view name, std::uint64_t otherwise);
 std::uint64_t boot_seed();     // seed=N; 0 if absent
 std::uint64_t entry_cycles();  // time stamp at the image's first instruction
+
+const BootInfo& boot_information();  // what kernel_main was called with
+
+int keyboard_read();  // of the PS/2 keyboard: see hal::console_read
 
 // The screen, if the loader announced one.
 struct ScreenShape;
