@@ -29,6 +29,8 @@ sim::RunConfig configure(const sim::Image& image, const Scenario& scenario) {
     config.ram_bytes = scenario.ram_mib << 20;
     config.entry = entry_protocols.at(scenario.entry);
     config.clock = scenario.clock == "cycles" ? sim::Clock::cycles : sim::Clock::instructions;
+    config.cpus = scenario.cpus;
+    config.quantum = scenario.quantum;
     config.seed = scenario.seed;
     config.jitter = scenario.jitter;
     config.irq_at = scenario.irq_at;
@@ -134,6 +136,12 @@ void add_scenario_options(CLI::App& app, Scenario& scenario) {
     app.add_option("--cmdline", scenario.command_line, "More for the guest's command line");
     app.add_option("--ram", scenario.ram_mib, "Memory of the guest in MiB (default 128)")
         ->transform(whole_number(16, 3072));
+    app.add_option("--cpus", scenario.cpus, "CPUs of the guest (default 1)")
+        ->transform(whole_number(1, sim::cpus_most));
+    app.add_option("--quantum", scenario.quantum,
+                   "Instructions that a CPU runs ahead of the others, on the average (default 600): results that "
+                   "change when it is halved depend on it")
+        ->transform(whole_number(1, 1'000'000));
     app.add_option("--entry", scenario.entry,
                    "How the image is entered: auto (default; ours directly, others by PVH, else multiboot2), direct "
                    "(64-bit, at the ELF entry), pvh, multiboot2")

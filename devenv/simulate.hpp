@@ -33,6 +33,8 @@ struct Scenario {
     std::string name;          // scenario=NAME for the guest; empty: its default, the tour
     std::string command_line;  // more for the guest
     std::uint64_t ram_mib = 128;
+    unsigned cpus = 1;
+    std::uint64_t quantum = sim::default_quantum;
     std::string entry = "auto";  // how the image is entered: auto, direct, pvh, multiboot2
 
     std::string guest_command_line() const;  // with the seed

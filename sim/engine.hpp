@@ -36,17 +36,21 @@ enum class BootProtocol : std::uint8_t {
 };
 
 inline constexpr unsigned cpus_most = 16;
+inline constexpr std::uint64_t default_quantum = 600;
 
 struct RunConfig {
     const Image* image = nullptr;
     unsigned cpus = 1;  // 1 .. cpus_most
+    // Several CPUs: instructions that one runs ahead of the others, on the average; 1 or more.
+    std::uint64_t quantum = default_quantum;
     BootProtocol entry = BootProtocol::automatic;
     std::string command_line;                // for the guest
     std::uint64_t ram_bytes = 128ull << 20;  // 16 MiB .. 3 GiB
     Clock clock = Clock::instructions;
     std::uint64_t seed = 0;
     bool jitter = false;                // seeded extra interrupts' delay: see docs/adr on interrupt delivery
-    std::vector<std::uint64_t> irq_at;  // extra timer interrupts before these retired-instruction numbers
+    // Extra timer interrupts of the boot CPU before these retired-instruction numbers (or its next one after them).
+    std::vector<std::uint64_t> irq_at;
     std::optional<std::uint64_t> instruction_limit;
     std::function<void(std::string_view)> console;   // guest output as it comes
     const std::atomic<bool>* stop = nullptr;         // set from a signal handler: the run ends at the next instruction

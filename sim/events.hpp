@@ -21,7 +21,8 @@
 namespace sim {
 
 using Cycle = std::uint64_t;
-using InstructionIndex = std::uint64_t;  // retired instructions before this one, from kernel entry; the only key
+// Retired instructions before this one, of all CPUs, from kernel entry: the only key.
+using InstructionIndex = std::uint64_t;
 
 enum class AccessKind : std::uint8_t { load, store, rmw };
 
@@ -151,6 +152,8 @@ struct Block {
     std::span<const Access> accesses;
 };
 
+// start: the CPU begins to execute, the boot CPU at the image's entry (value: the seed), others where a start-up message
+// says (value: its vector).
 enum class InputKind : std::uint8_t { tsc, cpuid, port, mmio, random, start };
 struct Input {
     std::uint32_t cpu;
@@ -188,7 +191,8 @@ struct Halt {
     std::uint64_t skipped_ticks;  // guest clock ticks slept until the next event
 };
 
-// Events arrive in program order of one CPU. References are valid during the call only, CodeBlocks for ever.
+// Events arrive in program order of each CPU; CPUs take turns at instruction boundaries, and everything that one
+// retired before its turn ended has been told then. References are valid during the call only, CodeBlocks for ever.
 class EventSink {
   public:
     virtual ~EventSink() = default;

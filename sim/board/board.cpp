@@ -19,11 +19,20 @@ std::uint64_t checked_ram(std::uint64_t bytes) {
 }
 }  // namespace
 
-Board::Board(const RunConfig& config)
-    : memory(checked_ram(config.ram_bytes)),
-      apic(config.jitter ? std::optional(config.seed) : std::nullopt),
-      chipset(config.console) {
-    apic.connect(chipset);
+Board::Board(const RunConfig& config) : memory(checked_ram(config.ram_bytes)), chipset(config.console) {
+    for (unsigned i = 0; i < config.cpus; ++i)
+        apics.emplace_back(std::uint8_t(i), config.jitter ? std::optional(config.seed + i) : std::nullopt);
+    apics[0].connect(chipset);
+}
+
+bool Board::send_messages(unsigned cpu, std::uint64_t now_ticks) {
+    const auto command = apics[cpu].take_command();
+    if (!command) return false;
+    const bool everyone = command->shorthand != LocalApic::Shorthand::none;
+    for (unsigned other = 0; other < apics.size(); ++other)
+        if (other != cpu && (everyone || apics[other].is_destination(command->logical, command->destination)))
+            apics[other].post(command->message, now_ticks + message_ticks);
+    return true;
 }
 
 // The bytes of "Shutdown", one after the other, to one port.

@@ -4,6 +4,7 @@
 #include <regs/pc.hpp>
 #include <sim/devices/local_apic.hpp>
 #include <sim/engine.hpp>
+#include <utility>
 
 namespace sim {
 
@@ -11,7 +12,7 @@ namespace {
 namespace lapic = regs::lapic;
 
 constexpr std::uint32_t version_register = 0x0005'0014;  // 6 LVT entries, version 0x14
-constexpr std::uint32_t error_illegal_vector = 1u << 6;
+constexpr std::uint32_t error_illegal_vector_sent = 1u << 5, error_illegal_vector = 1u << 6;
 constexpr std::uint32_t lint_mode_mask = 7u << 8, lint_external = 7u << 8;  // ExtINT
 constexpr std::uint32_t timer_mode_mask = 3u << 17;
 constexpr std::uint32_t processor_priority_register = 0xa0, logical_destination = 0xd0, destination_format = 0xe0;
@@ -24,6 +25,18 @@ std::uint64_t mix(std::uint64_t x) {
     return x ^ (x >> 31);
 }
 }  // namespace
+
+void LocalApic::reset() {  // SDM 3A 11.4.7.1
+    requested_ = in_service_ = {};
+    id_ = std::uint32_t{own_id_} << 24;
+    task_priority_ = error_ = icr_low_ = icr_high_ = logical_id_ = 0;
+    logical_format_ = 0xffff'ffff;
+    spurious_ = 0xff;
+    lvt_timer_ = lvt_lint0_ = lvt_lint1_ = lvt_error_ = lapic::lvt_masked;
+    divide_ = initial_ = 0;
+    started_ticks_ = 0;
+    expiry_ticks_ = deadline_ticks_ = never;
+}
 
 int LocalApic::highest(const Vectors& vectors) {
     for (int word = 7; word >= 0; --word)
@@ -79,12 +92,17 @@ bool LocalApic::passes_external() const {
 }
 
 std::uint64_t LocalApic::deadline_ticks() const {
-    const std::uint64_t own = timer_enabled() ? deadline_ticks_ : never;
+    const std::uint64_t own = std::min(timer_enabled() ? deadline_ticks_ : never, message_ticks());
     return passes_external() ? std::min(own, external_->deadline_ticks()) : own;
 }
 
 void LocalApic::advance(std::uint64_t now_ticks) {
     if (external_) external_->advance(now_ticks);
+    while (!posted_.empty() && posted_.front().at <= now_ticks) {
+        const Message message = posted_.front().message;
+        posted_.erase(posted_.begin());
+        arrive(message);
+    }
     if (deadline_ticks_ == never || now_ticks < deadline_ticks_) return;
     if (timer_enabled()) request(lvt_timer_ & 0xff);
     if (!(lvt_timer_ & lapic::lvt_periodic)) {
@@ -121,6 +139,62 @@ void LocalApic::accept(std::uint8_t vector) {
     in_service_[vector / 32] |= 1u << (vector % 32);
 }
 
+void LocalApic::post(Message message, std::uint64_t arrival_ticks) {
+    const auto later = std::upper_bound(posted_.begin(), posted_.end(), arrival_ticks,
+                                        [](std::uint64_t at, const Posted& other) { return at < other.at; });
+    posted_.insert(later, {arrival_ticks, message});
+}
+
+void LocalApic::arrive(Message message) {
+    if (message.delivery == Delivery::fixed) {
+        if (spurious_ & lapic::spurious_enable) request(message.vector);
+        return;
+    }
+    if (message.delivery == Delivery::init) reset();
+    signals_.push_back(message);
+}
+
+std::optional<LocalApic::Message> LocalApic::take_signal() {
+    if (signals_.empty()) return std::nullopt;
+    const Message first = signals_.front();
+    signals_.erase(signals_.begin());
+    return first;
+}
+
+std::optional<LocalApic::Command> LocalApic::take_command() { return std::exchange(command_, std::nullopt); }
+
+bool LocalApic::is_destination(bool logical, std::uint8_t destination) const {
+    if (!logical) return destination == 0xff || destination == id_ >> 24;
+    const std::uint8_t mine = std::uint8_t(logical_id_ >> 24);
+    if (logical_format_ >> 28 == 0xf) return mine & destination;  // flat: a bit a CPU
+    const bool cluster = destination >> 4 == 0xf || destination >> 4 == mine >> 4;
+    return cluster && (mine & destination & 0xf);
+}
+
+// A write to the low half of the interrupt command register (SDM 3A 11.6.1). Delivery is immediate for the sender.
+void LocalApic::command(std::uint32_t low) {
+    constexpr std::uint32_t delivery_status = 1u << 12, logical = 1u << 11, level = 1u << 14,
+                            level_triggered = 1u << 15;
+    constexpr unsigned fixed = 0, init = 5, start_up = 6;
+    icr_low_ = low & ~delivery_status;
+    const auto destination = std::uint8_t(icr_high_ >> 24);
+    const auto shorthand = Shorthand(low >> 18 & 3);
+    const unsigned mode = low >> 8 & 7;
+    const auto vector = std::uint8_t(low);
+    if (mode == init && (low & level_triggered) && !(low & level)) return;  // INIT de-assert: nothing since the P6
+    if (mode != fixed && mode != init && mode != start_up) return;
+    if (mode == fixed && vector < 16) {
+        error_ |= error_illegal_vector_sent;
+        return;
+    }
+    const bool to_itself = shorthand == Shorthand::self || shorthand == Shorthand::all ||
+                           (shorthand == Shorthand::none && is_destination(low & logical, destination));
+    if (to_itself && mode == fixed && (spurious_ & lapic::spurious_enable)) request(vector);
+    if (shorthand == Shorthand::self) return;
+    const Delivery delivery = mode == init ? Delivery::init : mode == start_up ? Delivery::start_up : Delivery::fixed;
+    command_ = Command{{delivery, vector}, shorthand, (low & logical) != 0, destination};
+}
+
 std::uint32_t LocalApic::read(std::uint32_t offset, std::uint64_t now_ticks) {
     advance(now_ticks);
     if (offset % 16) return 0;
@@ -136,9 +210,9 @@ std::uint32_t LocalApic::read(std::uint32_t offset, std::uint64_t now_ticks) {
         case processor_priority_register:
             return processor_priority();
         case logical_destination:
-            return 0;
+            return logical_id_;
         case destination_format:
-            return 0xffff'ffff;
+            return logical_format_;
         case lapic::spurious:
             return spurious_;
         case lapic::esr:
@@ -191,13 +265,14 @@ void LocalApic::write(std::uint32_t offset, std::uint32_t value, std::uint64_t n
         case lapic::icr_high:
             icr_high_ = value;
             return;
-        case lapic::icr_low: {
-            icr_low_ = value & ~(1u << 12);  // delivery is immediate
-            const bool self = ((value >> 18) & 3) == 1 || ((value >> 18) & 3) == 2 ||
-                              (((value >> 18) & 3) == 0 && icr_high_ >> 24 == id_ >> 24);
-            if (self && ((value >> 8) & 7) == 0) request(value & 0xff);  // fixed delivery to this CPU
+        case lapic::icr_low:
+            return command(value);
+        case logical_destination:
+            logical_id_ = value & 0xff00'0000;
             return;
-        }
+        case destination_format:
+            logical_format_ = value | 0x0fff'ffff;
+            return;
         case lapic::lvt_timer: {
             const bool same_mode = ((lvt_timer_ ^ value) & timer_mode_mask) == 0;
             lvt_timer_ = value & (0xff | lapic::lvt_masked | timer_mode_mask);

@@ -27,6 +27,9 @@ bool needs_attention(const Instruction& instruction) {
         case Special::sti:
         case Special::mov_ss:
         case Special::popf:
+        case Special::pause:
+        case Special::rdtsc:
+        case Special::rdtscp:
         case Special::rdrand:
         case Special::unsupported:
             return true;
@@ -53,8 +56,12 @@ Decoder& CodeCache::decoder(CodeMode mode) {
     return *decoders_[index];
 }
 
-CodeCache::Place CodeCache::find_slowly(AddressSpace& space, const Key& key, std::uint32_t fetched_bytes) {
-    if (const Place place = resume(space, key); place.block) return place;
+CodeCache::Place CodeCache::find_slowly(AddressSpace& space, const Key& key, std::uint32_t fetched_bytes,
+                                        std::uint16_t cpu_bit) {
+    if (const Place place = resume(space, key); place.block) {
+        mark(space, *place.block, cpu_bit);
+        return place;
+    }
     CachedBlock*& newest = newest_[key];
     CachedBlock* block = newest;
     while (block && !valid(space, *block)) block = block->older;
@@ -64,18 +71,29 @@ CodeCache::Place CodeCache::find_slowly(AddressSpace& space, const Key& key, std
         block->code.version = newest ? newest->code.version + 1 : 0;
         newest = block;
     }
-    mark(*block);
+    mark(space, *block, cpu_bit);
     recent_[key.address % recent_.size()] = block;
     return {block, 0};
 }
 
-void CodeCache::mark(CachedBlock& block) {
+void CodeCache::mark(AddressSpace& space, CachedBlock& block, std::uint16_t cpu_bit) {
+    if (block.generation != generation_) block.marked_for = 0;
     block.generation = generation_;
-    const auto mark_page = [this](std::uint64_t physical) {
-        code_pages_[physical / page_bytes] = engine_pages_[physical / page_bytes] = 1;
+    block.marked_for |= cpu_bit;
+    const auto mark_page = [&](std::uint64_t physical) {
+        code_pages_[physical / page_bytes] = 1;
+        engine_pages_[physical / page_bytes] |= cpu_bit;
     };
     if (block.memory) mark_page(block.code.physical_address);
     if (block.second_memory) mark_page(block.second_physical);
+    if (!block.runs_on) return;
+    const std::uint64_t next = space.translate((block.code.address & -page_bytes) + page_bytes);
+    if (memory_.contains(next, 1)) engine_pages_[next / page_bytes] |= cpu_bit;
+}
+
+void CodeCache::forget(std::uint64_t physical, std::uint16_t cpu_bits) {
+    engine_pages_[physical / page_bytes] &= std::uint16_t(~cpu_bits);
+    ++generation_;
 }
 
 void CodeCache::unmark(std::uint64_t physical, const CachedBlock& running) {
@@ -85,9 +103,9 @@ void CodeCache::unmark(std::uint64_t physical, const CachedBlock& running) {
     ++generation_;
 }
 
-void CodeCache::unmark_all() {
+void CodeCache::unmark_all(std::uint16_t cpu_bit) {
     std::fill(code_pages_.begin(), code_pages_.end(), 0);
-    std::fill(engine_pages_.begin(), engine_pages_.end(), 0);
+    for (std::uint16_t& cpus : engine_pages_) cpus &= std::uint16_t(~cpu_bit);
     ++generation_;
 }
 
@@ -138,6 +156,8 @@ void CodeCache::decode_line(CachedBlock& block) {
         offset += instruction->length;
         if (ends_code_block(*instruction)) break;
     }
+    const auto& decoded = block.code.instructions;
+    block.runs_on = decoded.size() < max_block_instructions && !decoded.empty() && !ends_code_block(decoded.back());
     block.first_bytes = std::uint32_t(offset);
     block.code.bytes.assign(block.memory, block.memory + offset);
 }

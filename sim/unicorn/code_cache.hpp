@@ -39,6 +39,8 @@ struct CachedBlock {
     const std::uint8_t* second_memory = nullptr;
     CachedBlock* older = nullptr;  // another version
     std::uint32_t generation = 0;  // of the page marks: older than the cache's if its pages may have lost theirs
+    std::uint16_t marked_for = 0;  // CPUs, a bit each, that have marked the pages since
+    bool runs_on = false;          // straight into the next page, which the engine then translates too
     bool announced = false;        // the sink has been told
 
     // Does RAM still hold what was decoded?
@@ -60,13 +62,15 @@ class CodeCache {
     // The code at `address`, which is about to be executed: the block that begins there, or the rest of one that was
     // cut short there. `fetched_bytes`: what the engine says is the length of its first instruction, used only if the
     // code cannot be found or decoded.
-    Place find(AddressSpace& space, std::uint64_t address, CodeMode mode, std::uint32_t fetched_bytes) {
+    Place find(AddressSpace& space, std::uint64_t address, CodeMode mode, std::uint32_t fetched_bytes,
+               std::uint16_t cpu_bit) {
         CachedBlock* block = recent_[address % recent_.size()];
         const std::uint64_t physical = space.translate(address);
         if (block && block->code.address == address && block->code.physical_address == physical &&
-            block->mode == mode && block->generation == generation_ && valid(space, *block)) [[likely]]
+            block->mode == mode && block->generation == generation_ && (block->marked_for & cpu_bit) &&
+            valid(space, *block)) [[likely]]
             return {block, 0};
-        return find_slowly(space, {address, physical, mode}, fetched_bytes);
+        return find_slowly(space, {address, physical, mode}, fetched_bytes, cpu_bit);
     }
 
     // Where the last instruction ends that lies wholly in this address's page, going straight on. `address` itself:
@@ -86,14 +90,18 @@ class CodeCache {
         return physical < memory_.bytes() && code_pages_[physical / page_bytes];
     }
 
-    // May the engine have translated code in this page?
-    bool engine_may_know(std::uint64_t physical) const {
-        return physical < memory_.bytes() && engine_pages_[physical / page_bytes];
+    // CPUs, a bit each, whose instances may have translated code in this page.
+    std::uint16_t translated_by(std::uint64_t physical) const {
+        return physical < memory_.bytes() ? engine_pages_[physical / page_bytes] : 0;
     }
+    // These CPUs' instances forget what they have translated of the page.
+    void forget(std::uint64_t physical, std::uint16_t cpu_bits);
+    // A CPU goes on in the middle of a block: its page holds code, whatever happened to its mark meanwhile.
+    void mark(AddressSpace&, CachedBlock&, std::uint16_t cpu_bit);
     // A page was written to: unless `running` is in it, it is taken for a data page until code in it is entered again.
     void unmark(std::uint64_t physical, const CachedBlock& running);
-    // The same for every page, when the engine has forgotten all its translations.
-    void unmark_all();
+    // The same for every page, when this CPU's instance has forgotten all its translations.
+    void unmark_all(std::uint16_t cpu_bit);
 
   private:
     struct Key {
@@ -105,12 +113,11 @@ class CodeCache {
         std::size_t operator()(const Key& key) const { return (key.address ^ key.physical << 20) * 0x9e3779b97f4a7c15; }
     };
 
-    void mark(CachedBlock&);
     bool valid(AddressSpace& space, const CachedBlock& block) {
         return block.current() && (!block.second_memory || space.translate((block.code.address & -page_bytes) +
                                                                            page_bytes) == block.second_physical);
     }
-    Place find_slowly(AddressSpace&, const Key&, std::uint32_t fetched_bytes);
+    Place find_slowly(AddressSpace&, const Key&, std::uint32_t fetched_bytes, std::uint16_t cpu_bit);
     Place resume(AddressSpace&, const Key&);
     CachedBlock& decode(AddressSpace&, const Key&, std::uint32_t fetched_bytes);
     Decoder& decoder(CodeMode);  // made at first use
@@ -123,9 +130,9 @@ class CodeCache {
     std::array<Place, 256> cut_{};  // where blocks were cut short, by address
     std::unordered_map<Key, CachedBlock*, Hash> newest_;
     std::shared_ptr<std::deque<CachedBlock>> blocks_ = std::make_shared<std::deque<CachedBlock>>();
-    std::vector<std::uint8_t> code_pages_;    // marks, by physical page
-    std::vector<std::uint8_t> engine_pages_;  // marks that only unmark_all takes away
-    std::uint32_t generation_ = 0;            // how often marks were taken away
+    std::vector<std::uint8_t> code_pages_;     // marks, by physical page
+    std::vector<std::uint16_t> engine_pages_;  // translated_by: unmark does not take it away
+    std::uint32_t generation_ = 0;             // how often marks were taken away
 };
 
 }  // namespace sim::unicorn

@@ -12,6 +12,13 @@ using Ull = unsigned long long;
 void check(uc_err error, const char* what) {
     if (error) throw EngineError(text("Unicorn cannot %s: %s", what, uc_strerror(error)));
 }
+
+uc_context* save_context(uc_engine* uc) {
+    uc_context* context = nullptr;
+    check(uc_context_alloc(uc, &context), "keep a CPU's state");
+    check(uc_context_save(uc, context), "keep a CPU's state");
+    return context;
+}
 }  // namespace
 
 Cpu::Cpu(RunState& run, unsigned number)
@@ -21,9 +28,12 @@ Cpu::Cpu(RunState& run, unsigned number)
       cpuid_(run.cpuid),
       board_(run.board),
       code_(run.code),
-      apic_(run.board.apic),
+      apic_(run.board.apics[number]),
       number_(number),
+      bit_(std::uint16_t(1u << number)),
+      several_(run.several()),
       uc_(open_instance(), [](uc_engine* it) { uc_close(it); }),
+      after_reset_(save_context(uc_.get()), uc_context_free),
       view_(view_cpu(uc_.get())),
       space_(board_.memory, view_),
       recorder_(config_.events, number),
@@ -42,26 +52,30 @@ Cpu::Cpu(RunState& run, unsigned number)
 Cpu::~Cpu() = default;
 
 std::uint64_t Cpu::ready_at() {
-    if (!halted_) return timer_clock();
+    if (activity_ == Activity::running) return timer_clock();
     raise_due();
-    if (!interruptible() || deaf_) return never;
+    if (apic_.has_signal()) return timer_clock();
+    if (activity_ == Activity::waiting || !interruptible() || deaf_) return apic_.message_ticks();
     return apic_.pending() ? timer_clock() : apic_.deadline_ticks();
 }
 
-void Cpu::run_slice() {
+void Cpu::run_slice(std::uint64_t others_at, std::uint64_t until) {
+    others_at_ = others_at;
+    slice_until_ = until;
+    slice_over_ = false;
     begin_slice();
-    if (halted_) wake();
-    while (!run_.stopping && !halted_) {
+    if (activity_ != Activity::running) wake();
+    while (!run_.stopping && activity_ == Activity::running && !slice_over_) {
         const uc_err error = uc_emu_start(uc_.get(), state_->rip, 0, 0, 0);
         if (run_.failure) std::rethrow_exception(run_.failure);
-        if (run_.stopping) break;
+        if (run_.stopping || slice_over_) break;
         if (fetched_ahead_) {
             fetched_ahead_ = false;
             end_translation_at_edge(at());
         } else if (stale_code_) {
             stale_code_ = false;
             uc_ctl_flush_tb(uc_.get());
-            code_.unmark_all();
+            code_.unmark_all(bit_);
         } else if (!error && announced_ && current_->instruction->special == Special::hlt) {
             halt();
         } else if (!error && edge_ == at()) {
@@ -73,20 +87,31 @@ void Cpu::run_slice() {
     run_.retired = retired_;
 }
 
-// Numbers go on after what other CPUs have retired meanwhile.
+// Numbers go on after what other CPUs have retired meanwhile, and what they have written is code as it is now.
 void Cpu::begin_slice() {
+    if (!several_) return;
     const std::uint64_t passed = run_.retired - retired_;
-    if (!passed) return;
     retired_ += passed;
     others_ += passed;
     shadow_until_ += passed;
     recorder_.skip(passed);
     wait_for_change();
+    forget_stale_pages();
+    if (!next_->instruction) return;
+    code_written_ = true;
+    code_.mark(space_, *recorder_.block(), bit_);
+}
+
+// From the code hook: the instruction at `address` is the first of the next slice.
+void Cpu::end_slice(std::uint64_t address) {
+    recorder_.flush(left_block(address), retired_);
+    slice_over_ = true;
+    uc_emu_stop(uc_.get());
 }
 
 void Cpu::finish() {
     recorder_.flush(false, retired_);
-    if (halted_ && config_.events)
+    if (halted() && config_.events)
         config_.events->on_halt({.cpu = number_, .index = retired_, .skipped_ticks = slept_});
 }
 
@@ -96,23 +121,27 @@ void Cpu::halt() {
     shadow_until_ = 0;
     board_.chipset.uart.flush();
     if (attend_halted()) return;
-    halted_ = true;
+    activity_ = Activity::halted;
+    deaf_ = false;
     slept_ = 0;
 }
 
-// Sleeps until the timer's next interrupt. If its priority is too low for the task's, no later one is any better.
+// Not running, but ready: time passes until what comes next has come. If that is no interrupt that the CPU accepts, it
+// sleeps on; if it was the timer's, its priority is too low for the task's and no later one will be any better.
 void Cpu::wake() {
-    if (!apic_.pending()) {
-        const std::uint64_t deadline = apic_.deadline_ticks();
-        const std::uint64_t slept = deadline - std::min(deadline, timer_clock());
-        slept_ += slept;
-        skipped_ += slept;
-        raise_due();
-    }
+    const std::uint64_t now = timer_clock(), ready = ready_at();
+    const bool timer = ready != apic_.message_ticks();
+    slept_ += ready - std::min(ready, now);
+    skipped_ += ready - std::min(ready, now);
+    raise_due();
+    take_signals();
+    if (!halted()) return;
     const auto vector = apic_.pending();
-    deaf_ = !vector;
-    if (deaf_) return;
-    halted_ = false;
+    if (!vector || !interruptible()) {
+        deaf_ |= timer;
+        return;
+    }
+    activity_ = Activity::running;
     if (config_.events) config_.events->on_halt({.cpu = number_, .index = retired_, .skipped_ticks = slept_});
     take_interrupt(*vector, at());
 }
@@ -132,6 +161,7 @@ void Cpu::stop(StopReason reason, std::string detail) {
     announced_ = 0;
     run_.result.stop = reason;
     run_.result.detail = std::move(detail);
+    if (several_ && reason != StopReason::halted_for_ever) run_.result.detail += text(" on CPU %u", number_);
     run_.result.registers = registers();
     if (reason != StopReason::power_off) run_.result.faults.assign(faults_.begin(), faults_.end());
     uc_emu_stop(uc_.get());

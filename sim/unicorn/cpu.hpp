@@ -46,31 +46,40 @@ class Cpu {
     Cpu(const Cpu&) = delete;
     Cpu& operator=(const Cpu&) = delete;
 
-    // Where and in which mode the boot protocol says, interrupts off, no paging.
-    void enter(const KernelEntry& entry) { enter_kernel(uc_.get(), view_, entry); }
+    // Where and in which mode the boot protocol says, interrupts off, no paging. Until then, or until a start-up
+    // message comes from another CPU, it waits.
+    void enter(const KernelEntry& entry) {
+        enter_kernel(uc_.get(), view_, entry);
+        activity_ = Activity::running;
+    }
 
-    // Local time at which it can go on: now, when it wakes from HLT, or `never`.
+    // Local time at which it can go on: now, when it wakes from HLT or a message arrives, or `never`.
     std::uint64_t ready_at();
-    // Goes on until HLT or the end of the run. Throws what a sink or a console threw.
-    void run_slice();
+    // Goes on until HLT, a local time or the end of the run; at `others_at` another CPU is ready. Throws what a sink or
+    // a console threw.
+    void run_slice(std::uint64_t others_at, std::uint64_t until);
     // Hands over what is left, at the end of the run.
     void finish();
 
     bool interruptible() const { return state_->rflags & rflags_if; }
+    bool halted() const { return activity_ == Activity::halted; }
     std::uint64_t now_ticks();
     InstructionIndex instructions() const { return retired_ - others_; }
     std::string where_it_is() const { return where(at()); }
     void stop(StopReason, std::string detail);
 
   private:
-    struct Hooks;  // the C callbacks: hooks.cpp
+    enum class Activity : std::uint8_t { running, halted, waiting };  // waiting: for a start-up message
+    struct Hooks;                                                     // the C callbacks: hooks.cpp
     friend struct Hooks;
 
     // hooks.cpp: the fast path
     void install_hooks();
-    template <bool events>
+    template <bool accesses, bool several>
     void on_code(std::uint64_t address, std::uint32_t bytes);
+    template <bool several>
     void record(const Instruction&, std::uint16_t index);
+    template <bool several>
     void record_split(const Instruction&, const MemoryOperand&, std::uint16_t index, std::uint64_t address);
 
     std::uint64_t operand_address(const MemoryOperand& operand) const {
@@ -143,8 +152,15 @@ class Cpu {
 
     // cpu.cpp
     void begin_slice();
+    void end_slice(std::uint64_t address);
+    void forget_stale_pages();
+    void touch_line(std::uint64_t physical, bool write);
+    void written_elsewhere(std::uint64_t physical);
     void halt();
     void wake();
+    void take_signals();
+    void reset();
+    void start(std::uint8_t vector);
     bool attend_halted();
     std::uint64_t timer_clock() { return config_.clock == Clock::cycles ? now_ticks() : retired_ - others_ + skipped_; }
     void input(InputKind, std::uint64_t address, std::uint64_t value);
@@ -162,6 +178,7 @@ class Cpu {
 
     static constexpr std::uint64_t rflags_if = 1u << 9, rflags_tf = 1u << 8, rflags_nt = 1u << 14, rflags_rf = 1u << 16;
     static constexpr std::uint64_t poll_instructions = 1024;  // at least so often the stop flag is looked at
+    static constexpr std::uint64_t pause_ticks = 64;          // with several CPUs: an estimate (Zen 4: 40 to 70 cycles)
     static constexpr unsigned fault_history = 8;
     static constexpr std::size_t interrupts_noted = 1 << 16;
 
@@ -172,6 +189,7 @@ class Cpu {
     std::uint64_t attention_ = 0;  // no more than `due_`
     std::uint32_t announced_ = 0;  // 1: `current_` was announced and nothing is known of it yet
     bool code_written_ = false;    // a store went to a page that holds code
+    bool slice_over_ = false;
     CpuState* state_ = nullptr;
 
     RunState& run_;
@@ -181,15 +199,19 @@ class Cpu {
     CodeCache& code_;
     LocalApic& apic_;
     const std::uint32_t number_;
+    const std::uint16_t bit_;  // in sets of CPUs
+    const bool several_;
     std::unique_ptr<uc_engine, void (*)(uc_engine*)> uc_;
+    std::unique_ptr<uc_context, uc_err (*)(uc_context*)> after_reset_;
     CpuView view_;
     AddressSpace space_;
     Recorder recorder_;
 
-    bool halted_ = false;
-    bool deaf_ = false;               // in HLT: the timer's interrupt cannot end it
-    std::uint64_t slept_ = 0;         // ticks, in the HLT at hand
-    std::uint64_t others_ = 0;        // of `retired_`: the other CPUs' instructions
+    Activity activity_ = Activity::waiting;
+    bool deaf_ = false;                                      // in HLT: the timer's interrupt cannot end it
+    std::uint64_t slept_ = 0;                                // ticks, in the HLT at hand
+    std::uint64_t others_at_ = never, slice_until_ = never;  // local times: see run_slice
+    std::uint64_t others_ = 0;                               // of `retired_`: the other CPUs' instructions
     std::uint64_t due_ = 0;           // retired_ at which something is to be done between instructions
     std::uint64_t skipped_ = 0;       // ticks slept in HLT
     std::uint64_t shadow_until_ = 0;  // interrupts are held off while retired_ is below (STI, MOV SS)

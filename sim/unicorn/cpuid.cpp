@@ -2,6 +2,7 @@
 #include <sim/unicorn/cpuid.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <memory>
 #include <sim/engine.hpp>
@@ -98,10 +99,23 @@ CpuidTable::CpuidTable() {
     add_clocks(leaves_);
 }
 
-CpuidResult CpuidTable::operator()(std::uint32_t leaf, std::uint32_t subleaf) const {
+CpuidResult CpuidTable::operator()(std::uint32_t leaf, std::uint32_t subleaf, unsigned cpu, unsigned cpus) const {
     if (leaf > first_hypervisor && leaf < first_extended) leaf = first_hypervisor;
     const auto found = leaves_.find(key(leaf, has_subleaves(leaf) ? subleaf : 0));
-    return found == leaves_.end() ? CpuidResult{} : found->second;
+    if (found == leaves_.end()) return {};
+    CpuidResult result = found->second;
+    if (cpus == 1) return result;
+    const unsigned id_bits = unsigned(std::bit_width(cpus - 1));
+    if (leaf == 1) {
+        result.ebx = (result.ebx & 0xffff) | (1u << id_bits) << 16 | cpu << 24;  // APIC ids in the package; this one's
+        result.edx |= bit(28);                                                   // more than one
+    } else if (leaf == 0xb) {
+        if (subleaf == 1) result.eax = id_bits, result.ebx = cpus;
+        result.edx = cpu;
+    } else if (leaf == 0x8000'0008) {
+        result.ecx = (result.ecx & ~0xf0ffu) | id_bits << 12 | (cpus - 1);
+    }
+    return result;
 }
 
 std::string CpuidTable::brand() const {

@@ -15,7 +15,8 @@ struct CpuidResult {
 class CpuidTable {
   public:
     CpuidTable();  // asks a scratch instance; throws EngineError
-    CpuidResult operator()(std::uint32_t leaf, std::uint32_t subleaf) const;
+    // As that CPU of so many sees it: one thread a core, all in one package.
+    CpuidResult operator()(std::uint32_t leaf, std::uint32_t subleaf, unsigned cpu = 0, unsigned cpus = 1) const;
     std::string brand() const;
 
   private:

@@ -95,8 +95,12 @@ std::optional<Fault> Cpu::try_deliver(const Fault& fault, Entry entry, std::uint
         stop_outside(*outside, "delivery of an exception", return_address);
         return std::nullopt;
     }
-    if (code_.engine_may_know(space_.translate(stack)) ||
-        code_.engine_may_know(space_.translate(stack + frame_bytes - 1))) {
+    for (const std::uint64_t end : {stack, stack + frame_bytes - 1}) {
+        const std::uint64_t physical = space_.translate(end);
+        const std::uint16_t known = code_.translated_by(physical);
+        if (!known) continue;
+        written_elsewhere(physical);
+        if (!(known & bit_)) continue;
         stale_code_ = true;  // the engine does not see what the host writes
         uc_emu_stop(uc_.get());
     }

@@ -28,7 +28,7 @@ class UnicornEngine final : public Engine {
                 .register_values = true,
                 .cycle_clock = true,
                 .snapshots = false,
-                .several_cpus = false};
+                .several_cpus = true};
     }
 
     RunResult run(const RunConfig& config) override {

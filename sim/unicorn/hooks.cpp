@@ -12,12 +12,13 @@ namespace {
 constexpr std::uint64_t line_bytes = 64;
 }  // namespace
 
+template <bool several>
 inline void Cpu::record(const Instruction& instruction, std::uint16_t index) {
     for (unsigned i = 0; i < instruction.operand_count; ++i) {
         const MemoryOperand& operand = instruction.memory[i];
         const std::uint64_t address = operand_address(operand);
         if (address % page_bytes + operand.size > page_bytes || operand.size > line_bytes) [[unlikely]] {
-            record_split(instruction, operand, index, address);
+            record_split<several>(instruction, operand, index, address);
             continue;
         }
         const std::uint64_t physical = space_.translate(address);
@@ -25,6 +26,11 @@ inline void Cpu::record(const Instruction& instruction, std::uint16_t index) {
             code_.unmark(physical, *recorder_.block());
             code_written_ = true;
             wait_for_change();
+        }
+        if constexpr (several) {
+            if (operand.kind != AccessKind::load && (code_.translated_by(physical) & ~bit_))
+                written_elsewhere(physical);
+            touch_line(physical, operand.kind != AccessKind::load);
         }
         recorder_.add({.instruction = index,
                        .kind = operand.kind,
@@ -36,6 +42,7 @@ inline void Cpu::record(const Instruction& instruction, std::uint16_t index) {
 }
 
 // An access that crosses a page has two physical addresses, and one of more than 64 bytes is told as several.
+template <bool several>
 void Cpu::record_split(const Instruction& instruction, const MemoryOperand& operand, std::uint16_t index,
                        std::uint64_t address) {
     for (std::uint64_t left = operand.size; left;) {
@@ -50,27 +57,27 @@ void Cpu::record_split(const Instruction& instruction, const MemoryOperand& oper
         piece.operand_count = 1;
         piece.memory[0] = part;
         if (recorder_.crowded()) recorder_.flush(false, retired_);
-        record(piece, index);
+        record<several>(piece, index);
         address += bytes;
         left -= bytes;
     }
     (void)instruction;
 }
 
-template <bool events>
+template <bool accesses, bool several>
 inline void Cpu::on_code(std::uint64_t address, std::uint32_t bytes) {
     retired_ += announced_;
     const Step* step = next_;
     if (step->match != address || retired_ >= attention_) [[unlikely]] {
         step = slow_step(address, bytes);
         if (!step) return;
-        if constexpr (events) {
+        if constexpr (accesses) {
             const bool finished = step->instruction->rep && repeat_count(*step->instruction) == 0;
-            if (!finished) record(*step->instruction, std::uint16_t(index_of(step)));
+            if (!finished) record<several>(*step->instruction, std::uint16_t(index_of(step)));
         }
-    } else if constexpr (events) {
+    } else if constexpr (accesses) {
         recorder_.commit();
-        record(*step->instruction, std::uint16_t(index_of(step)));
+        record<several>(*step->instruction, std::uint16_t(index_of(step)));
     }
     announced_ = 1;
     current_ = step;
@@ -91,10 +98,10 @@ struct Cpu::Hooks {
         }
     }
 
-    template <bool events>
+    template <bool accesses, bool several>
     static void code(uc_engine*, std::uint64_t address, std::uint32_t bytes, void* user) {
         Cpu& cpu = *static_cast<Cpu*>(user);
-        guard(cpu, [&] { cpu.on_code<events>(address, bytes); });
+        guard(cpu, [&] { cpu.on_code<accesses, several>(address, bytes); });
     }
 
     static void interrupt(uc_engine*, std::uint32_t vector, void* user) {
@@ -129,7 +136,7 @@ struct Cpu::Hooks {
         guard(cpu, [&] {
             auto& general = cpu.state_->general;
             const auto leaf = std::uint32_t(general[0]), subleaf = std::uint32_t(general[1]);
-            CpuidResult result = cpu.cpuid_(leaf, subleaf);
+            CpuidResult result = cpu.cpuid_(leaf, subleaf, cpu.number_, cpu.config_.cpus);
             constexpr std::uint32_t osxsave = 1u << 27;  // a copy of CR4.OSXSAVE (bit 18)
             if (leaf == 1) result.ecx = (result.ecx & ~osxsave) | (cpu.state_->cr[4] >> 18 & 1 ? osxsave : 0);
             const std::uint64_t address = std::uint64_t{leaf} << 32 | subleaf;
@@ -173,7 +180,11 @@ struct Cpu::Hooks {
     static void mmio_write(uc_engine*, std::uint64_t offset, unsigned, std::uint64_t value, void* user) {
         Cpu& cpu = *static_cast<Cpu*>(user);
         guard(cpu, [&] {
-            cpu.apic_.write(std::uint32_t(offset), std::uint32_t(value), cpu.now_ticks());
+            const std::uint64_t now = cpu.now_ticks();
+            cpu.apic_.write(std::uint32_t(offset), std::uint32_t(value), now);
+            if (cpu.board_.send_messages(cpu.number_, now))  // others may be ready earlier now
+                cpu.others_at_ = std::min(cpu.others_at_, now + Board::message_ticks),
+                cpu.slice_until_ = std::min(cpu.slice_until_, cpu.others_at_);
             cpu.wait_for_change();
         });
     }
@@ -186,8 +197,10 @@ void Cpu::install_hooks() {
             uc_hook_add(uc_.get(), &hook, type, reinterpret_cast<void*>(callback), this, 1, 0, instruction);
         if (error) throw EngineError(text("Unicorn refuses a hook: %s", uc_strerror(error)));
     };
-    if (config_.events) add(UC_HOOK_CODE, &Hooks::code<true>);
-    else add(UC_HOOK_CODE, &Hooks::code<false>);
+    // Several CPUs: what they access decides how they take turns, whether anyone is told or not.
+    if (several_) add(UC_HOOK_CODE, &Hooks::code<true, true>);
+    else if (config_.events) add(UC_HOOK_CODE, &Hooks::code<true, false>);
+    else add(UC_HOOK_CODE, &Hooks::code<false, false>);
     add(UC_HOOK_INTR, &Hooks::interrupt);
     add(UC_HOOK_INSN_INVALID, &Hooks::invalid_instruction);
     // No memory hook of any kind, not even for accesses outside RAM: one is enough for every store of the guest to

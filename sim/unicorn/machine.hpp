@@ -15,7 +15,7 @@ class Machine {
     std::shared_ptr<std::deque<CachedBlock>> blocks() const { return run_.code.blocks(); }
 
   private:
-    Cpu* next();  // null: no CPU can ever go on
+    void run_next();
     void stop_halted();
 
     RunState run_;

@@ -89,7 +89,7 @@ const Step* Cpu::again(const Step* step, std::uint64_t address, std::uint32_t by
 }
 
 const Step* Cpu::enter_block(std::uint64_t address, std::uint32_t bytes) {
-    const CodeCache::Place place = code_.find(space_, address, view_.mode(), bytes);
+    const CodeCache::Place place = code_.find(space_, address, view_.mode(), bytes, bit_);
     recorder_.begin(place.block, place.index, retired_);
     return &place.block->steps[place.index];
 }
@@ -150,6 +150,13 @@ void Cpu::after_special(const Instruction& instruction) {
         case Special::sysret:
             wait_for_change();
             break;
+        case Special::pause:
+            if (!several_) break;
+            // Whoever waits lets those go on for whom it may be waiting.
+            skipped_ += pause_ticks;
+            slice_until_ = std::min(slice_until_, others_at_);
+            wait_for_change();
+            break;
         default:
             break;
     }
@@ -202,6 +209,13 @@ bool Cpu::before_special(const Step* step) {
         case Special::sti:
             was_interruptible_ = interruptible();
             return true;
+        case Special::rdtsc:
+        case Special::rdtscp:
+            // Read only by the CPU that is behind all others: so no one sees it go backwards, on whichever CPU.
+            if (timer_clock() <= others_at_) return true;
+            end_slice(address);
+            next_ = step;
+            return false;
         case Special::rdrand:
             emulate_random(instruction);
             announced_ = 1;
@@ -245,6 +259,18 @@ bool Cpu::attend(std::uint64_t address) {
     }
     if (config_.progress) config_.progress->store(retired_, std::memory_order_relaxed);
     raise_due();
+    if (several_) {
+        take_signals();
+        if (run_.stopping) return true;
+        if (activity_ != Activity::running) {
+            uc_emu_stop(uc_.get());
+            return true;
+        }
+        if (timer_clock() >= slice_until_) {
+            end_slice(address);
+            return true;
+        }
+    }
     if (const auto vector = apic_.pending(); vector && interruptible() && retired_ >= shadow_until_) {
         take_interrupt(*vector, address);
         if (!run_.stopping) write_register(UC_X86_REG_RIP, state_->rip);
@@ -281,6 +307,8 @@ void Cpu::update_attention() {
         if (deadline != LocalApic::never)
             next = std::min(next, deadline + others_ - std::min(deadline + others_, skipped_));
     }
+    if (slice_until_ != never)
+        next = std::min(next, slice_until_ + others_ - std::min(slice_until_ + others_, skipped_));
     if (shadow_until_ > retired_) next = std::min(next, shadow_until_);
     due_ = next;
     // 64-bit code without paging, every instruction of it, is looked at: see beyond_physical.
