@@ -47,8 +47,13 @@ void wait_for_store(std::uint32_t& word) {
         asm volatile("mwait" ::"a"(shallowest), "c"(end_at_interrupt) : "memory");
 }
 
-constexpr unsigned trial_rounds = 3;
-constinit std::uint32_t trials_done = 0;
+// Between the boot CPU, which leads, and one that has just started.
+constexpr std::uint32_t trial_rounds = 3, trial_over = ~std::uint32_t{0};
+struct alignas(cache_line_bytes) Trial {
+    std::uint32_t round = 0;  // the one to sleep in
+    std::uint32_t done = 0;   // rounds slept through
+};
+constinit Trial trial{};
 
 std::uint64_t in_us(std::uint64_t us) { return cycles_per_second() / 1'000'000 * us; }
 
@@ -73,39 +78,46 @@ void sleep_by_mwait() {
     asm volatile("sti\n\tnop\n\tcli" ::: "memory");  // what waits comes in at the NOP (STI's shadow)
 }
 
-// The new CPU's part of the trial.
+void mwait_trial_begin() {
+    __atomic_store_n(&trial.done, 0u, __ATOMIC_RELAXED);
+    __atomic_store_n(&trial.round, 0u, __ATOMIC_RELEASE);
+}
+
 void mwait_trial_answer() {
     if (!features.mwait) return;
     std::uint32_t& word = requests[unsigned(cpu_index())].word;
-    for (unsigned round = 1; round <= trial_rounds; ++round) {
+    for (std::uint32_t round = 1; round <= trial_rounds; ++round) {
+        std::uint32_t now;
+        while ((now = __atomic_load_n(&trial.round, __ATOMIC_ACQUIRE)) < round) relax();
+        if (now == trial_over) return;
         wait_for_store(word);
         const std::uint32_t before = __atomic_fetch_and(&word, ~(asleep | wake), __ATOMIC_SEQ_CST);
         if (before & ~(asleep | wake)) serve_requests();
-        __atomic_fetch_add(&trials_done, 1u, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&trial.done, round, __ATOMIC_RELEASE);
     }
 }
 
 void mwait_trial(CpuIndex index) {
     if (!features.mwait) return;
     std::uint32_t& word = requests[unsigned(index)].word;
-    __atomic_store_n(&trials_done, 0u, __ATOMIC_SEQ_CST);
-    unsigned ended_by_store = 0;
+    std::uint32_t proven = 0;
     for (std::uint32_t round = 1; round <= trial_rounds; ++round) {
-        const auto done = [&] { return __atomic_load_n(&trials_done, __ATOMIC_SEQ_CST) >= round; };
-        const bool sleeps =
-            within_us(20'000, [&] { return (__atomic_load_n(&word, __ATOMIC_SEQ_CST) & asleep) || done(); });
+        const auto done = [&] { return __atomic_load_n(&trial.done, __ATOMIC_ACQUIRE) == round; };
+        const auto sleeps = [&] { return __atomic_load_n(&word, __ATOMIC_RELAXED) & asleep; };
+        // As a CPU that has written to the page before, and whose TLB knows so.
+        invlpg(reinterpret_cast<std::uint64_t>(&word));
+        __atomic_fetch_or(&word, 0u, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&trial.round, round, __ATOMIC_RELEASE);
+        const bool slept = within_us(20'000, sleeps);
         within_us(20, [] { return false; });  // past MONITOR by now
-        if (sleeps) wake_by_store(index);
-        if (sleeps && within_us(1'000, done)) {
-            ++ended_by_store;
-            continue;
-        }
-        const IrqGuard masked;  // an interrupt ends this one and, since it stays pending, all that follow
-        lapic_send(machine.apic_ids[unsigned(index)], wake_vector | regs::lapic::icr_assert);
-        break;
+        if (!slept || !wake_by_store(index) || !within_us(1'000, done)) break;
+        proven = round;
     }
-    if (ended_by_store == trial_rounds) use_mwait();
-    else features.mwait = sleep_uses_mwait = false;
+    __atomic_store_n(&trial.round, trial_over, __ATOMIC_RELEASE);
+    if (proven == trial_rounds) return use_mwait();
+    features.mwait = sleep_uses_mwait = false;
+    const IrqGuard masked;
+    lapic_send(machine.apic_ids[unsigned(index)], wake_vector | regs::lapic::icr_assert);  // ends its sleep, if any
 }
 
 }  // namespace x86

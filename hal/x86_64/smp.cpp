@@ -147,6 +147,7 @@ bool cpu_start(CpuIndex index, TableFrames& frames) {
     hal_cpu_stack = x86::address_of(x86::cpu_area(cpu).boot.top());
     hal_cpu_index = cpu;
     x86::clock_compare_begin();
+    x86::mwait_trial_begin();
     __atomic_store_n(&hal_cpu_offer, std::uint64_t{HAL_CPU_OFFERED} | id, __ATOMIC_SEQ_CST);
     if (!x86::call_in(id)) {
         x86::unmap_area(cpu, frames);

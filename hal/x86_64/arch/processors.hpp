@@ -20,6 +20,7 @@ bool wake_by_store(CpuIndex);
 inline constexpr std::uint32_t request_asleep = 1u << 31;
 
 // Finds out whether a store ends a new CPU's MWAIT, with that CPU's help; if so, CPUs sleep that way from now on.
+void mwait_trial_begin();  // before it is called in
 void mwait_trial(CpuIndex);
 void mwait_trial_answer();
 void use_mwait();
