@@ -37,6 +37,6 @@ static_assert(sizeof(StartInfoMemory) == 24);
 inline constexpr std::uint32_t memory_type_ram = 1;
 
 // Options on the kernel's command line: "scenario=NAME" (core/scenario.hpp), "end=WHAT" (core/ending.hpp), "seed=N",
-// "features=a,b,...", "cpus=N".
+// "features=a,b,...", "cpus=N", "results=1" (abi/result.hpp).
 
 }  // namespace exo::abi

@@ -5,6 +5,7 @@
 #include <core/cpus.hpp>
 #include <core/ending.hpp>
 #include <core/log.hpp>
+#include <core/results.hpp>
 #include <core/scenario.hpp>
 #include <hal/console.hpp>
 #include <hal/smp.hpp>
@@ -52,6 +53,7 @@ void banner(const hal::BootInfo& boot) {
 extern "C" [[noreturn]] void hal::kernel_main(const hal::BootInfo& boot) {
     boot_begin(boot.entry_cycles);
     ending_init(boot.command_line);
+    results_init(boot.command_line);
     EXO_MARK_BEGIN_FENCED(boot);
     boot_phase_done("entry");
 

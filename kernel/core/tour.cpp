@@ -4,6 +4,7 @@
 #include <core/cpus.hpp>
 #include <core/log.hpp>
 #include <core/process.hpp>
+#include <core/results.hpp>
 #include <core/settle.hpp>
 #include <core/tour.hpp>
 #include <core/tour_cpus.hpp>
@@ -180,14 +181,18 @@ bool step_nothing_leaked() {
 bool tour_run() {
     free_frames_at_start = settled_free_frames();
     unsigned passed = 0, tried = 0;
+    results_of_boot();
     for (const Step& step : steps) {
         if (cpus_running() < step.cpus_needed) continue;
         ++tried;
         log("tour: {}\n", step.name);
+        const std::uint64_t start = hal::cycles();
         const bool good = step.run();
+        result("tour", step.name, hal::cycles() - start, "cycles");
         if (!good) log("tour: {} FAILED\n", step.name);
         passed += good;
     }
+    results_of_operations();
     log("tour: {} of {} steps passed\n", passed, tried);
     return passed == tried;
 }
