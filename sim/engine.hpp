@@ -29,7 +29,7 @@ inline constexpr std::uint64_t lapic_hz = tsc_hz / 30;
 
 // How the image is entered: its own 64-bit entry with a StartInfo, or in 32-bit protected mode as a loader would.
 enum class BootProtocol : std::uint8_t {
-    automatic,  // direct for an image with our marks, else PVH, else multiboot2
+    automatic,  // direct for an image with our marks, else PVH, else multiboot2, else direct
     direct,
     pvh,
     multiboot2

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <elf.h>
+
 #include <sim/board/loader.hpp>
 
 #include <abi/boot.hpp>
@@ -50,9 +52,10 @@ BootProtocol choose(const Image& image, BootProtocol wanted) {
     if (!image.marks().empty()) return BootProtocol::direct;
     if (image.pvh_entry()) return BootProtocol::pvh;
     if (multiboot2::find_header(image)) return BootProtocol::multiboot2;
+    if (image.bytes()[EI_CLASS] == ELFCLASS64) return BootProtocol::direct;  // the board's own protocol needs no header
     refuse(image,
-           "there is neither a PVH note nor a multiboot2 header in it, so it is no kernel that can be started; "
-           "--entry direct enters it at its ELF entry, in 64-bit mode");
+           "there is neither a PVH note nor a multiboot2 header in it, and only 64-bit images need none; "
+           "give it one of them");
 }
 
 Plan make_plan(const Image& image, BootProtocol wanted) {

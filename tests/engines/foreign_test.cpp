@@ -210,7 +210,7 @@ TEST(ForeignBadInput, WhatCannotBePlacedOrEntered) {
     const Bytes rings = read_file(guest("rings")), ticker = read_file(guest("ticker"));
     expect_refusal(rings, "no multiboot2 header", {.entry = BootProtocol::multiboot2});
     expect_refusal(ticker, "no PVH note", {.entry = BootProtocol::pvh});
-    Bytes neither = ticker;
+    Bytes neither = read_file(guest("ticker.elf32"));
     put32(neither, header_at(neither), 0);
     expect_refusal(neither, "neither a PVH note nor a multiboot2 header");
 }
