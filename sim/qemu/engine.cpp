@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <sim/qemu/engine.hpp>
 
+#include <cstring>
 #include <fstream>
 #include <regs/pc.hpp>
 #include <sim/board/text.hpp>
@@ -34,6 +35,7 @@ class QemuRun {
     RunResult run() {
         while (!decoder_.limit_reached() && !stopped()) {
             const auto words = reader_.next(wait_);
+            if (nothing_happens(!words.empty())) break;
             if (!words.empty()) {
                 decoder_.feed(words);
                 reader_.release();
@@ -51,14 +53,22 @@ class QemuRun {
     RunResult finish();
     bool stopped() const { return config_.stop && config_.stop->load(std::memory_order_relaxed); }
     void judge_end(RunResult&) const;
+    void judge_shutdown(RunResult&) const;
+    std::string where(std::uint64_t address) const;
+    bool nothing_happens(bool words_came);
 
+    using SteadyClock = std::chrono::steady_clock;
     static constexpr auto wait_ = 10ms;  // for the stream, before the console is looked at
+    // Of this machine's time. Under the instruction clock a sleeping guest is woken at once, if by anything.
+    static constexpr auto boot_limit_ = 120s, sleep_limit_ = 10s, silence_limit_ = 60s;
 
     const RunConfig& config_;
     TemporaryFolder folder_;
     StreamReader reader_;
     StreamDecoder decoder_;
     ChildProcess child_;
+    SteadyClock::time_point heard_ = SteadyClock::now();  // when words came last
+    bool silent_ = false;
 };
 
 Child QemuRun::command(const qemu::Program& program, const std::string& plugin) {
@@ -85,33 +95,55 @@ Child QemuRun::command(const qemu::Program& program, const std::string& plugin) 
             .private_folder = folder_.path()};
 }
 
+bool QemuRun::nothing_happens(bool words_came) {
+    const auto now = SteadyClock::now();
+    if (words_came) heard_ = now;
+    else silent_ = now - heard_ > (!decoder_.begun() ? boot_limit_ : decoder_.halted() ? sleep_limit_ : silence_limit_);
+    return silent_;
+}
+
 RunResult QemuRun::finish() {
     RunResult result;
+    result.instructions = decoder_.retired();
+    result.guest_ticks = decoder_.retired();
+    result.cpu_instructions = decoder_.cpu_retired();
+    result.interrupts_at = decoder_.interrupts_at();
+    result.registers = decoder_.registers();
+    if (config_.progress) config_.progress->store(result.instructions, std::memory_order_relaxed);
     if (decoder_.limit_reached()) {
         result.stop = StopReason::instruction_limit;
         result.detail = "the limit was reached";
     } else if (stopped()) {
         result.stop = StopReason::interrupted;
         result.detail = "stopped from outside";
+    } else if (silent_ && !decoder_.begun()) {
+        throw EngineError(config_.image->name() + ": QEMU has not reached the kernel's PVH entry in two minutes");
+    } else if (silent_ && !decoder_.halted()) {
+        result.detail = text("QEMU has executed nothing for %lld s", static_cast<long long>(silence_limit_.count()));
+    } else if (silent_) {
+        result.stop = StopReason::halted_for_ever;
+        result.detail = text("HLT, and nothing woke it in %lld s", static_cast<long long>(sleep_limit_.count()));
     } else {
         judge_end(result);
     }
-    result.instructions = decoder_.retired();
-    result.guest_ticks = decoder_.retired();
-    result.cpu_instructions = decoder_.cpu_retired();
-    result.interrupts_at = decoder_.interrupts_at();
-    if (config_.progress) config_.progress->store(result.instructions, std::memory_order_relaxed);
     return result;
 }
 
+// QEMU has ended by itself, or was ended by someone else.
 void QemuRun::judge_end(RunResult& result) const {
     const ChildResult& end = child_.result();
+    const auto retired = static_cast<unsigned long long>(decoder_.retired());
     if (end.signal) {
-        result.detail = text("QEMU was ended by signal %d after %llu instructions", end.signal,
-                             static_cast<unsigned long long>(decoder_.retired()));
-    } else if (!decoder_.begun() && !decoder_.ended()) {
-        throw EngineError("QEMU did not start: " + last_lines(end.errors, 3));
-    } else if (end.status % 2 == 1 && decoder_.ended()) {
+        result.detail = text("QEMU was ended by signal %d (%s) after %llu instructions", end.signal,
+                             strsignal(end.signal), retired);
+    } else if (!decoder_.ended()) {
+        const std::string why = end.errors.empty() ? "no reason given" : last_lines(end.errors, 3);
+        if (!decoder_.begun()) throw EngineError(text("QEMU ended with status %d: ", end.status) + why);
+        result.detail = text("QEMU ended with status %d after %llu instructions: ", end.status, retired) + why;
+    } else if (!decoder_.begun()) {
+        throw EngineError(config_.image->name() + ": QEMU ended before it reached the kernel's PVH entry" +
+                          (end.errors.empty() ? "" : ": " + last_lines(end.errors, 3)));
+    } else if (end.status % 2 == 1) {  // isa-debug-exit
         result.guest_code = std::uint8_t(end.status / 2);
         const bool good = result.guest_code == regs::debug_exit::success;
         result.stop = good ? StopReason::power_off : StopReason::guest_failed;
@@ -119,8 +151,34 @@ void QemuRun::judge_end(RunResult& result) const {
             good ? "the guest switched the power off"
                  : text("the guest switched the power off and reports failure (code %#x)", result.guest_code);
     } else {
-        result.detail = text("QEMU ended with status %d: ", end.status) + last_lines(end.errors, 3);
+        judge_shutdown(result);
     }
+}
+
+// With -no-reboot QEMU ends in the same way for a reset, a triple fault and a power-off by ACPI. What was executed last
+// tells them apart.
+void QemuRun::judge_shutdown(RunResult& result) const {
+    constexpr std::uint16_t q35_pm1_control = 0x604;
+    const Instruction* last = decoder_.last_started();
+    const std::string at = last ? where(last->address) : "an unknown place";
+    if (!last || last->special != Special::out) {
+        result.stop = StopReason::triple_fault;
+        result.detail = "an exception could not be delivered at " + at;
+    } else if (decoder_.last_port() == q35_pm1_control) {
+        result.stop = StopReason::power_off;
+        result.detail = "the guest switched the power off by ACPI";
+    } else {
+        result.stop = StopReason::reset;
+        result.detail = text("the guest asked for a reset by port %#x at ", decoder_.last_port()) + at;
+    }
+}
+
+std::string QemuRun::where(std::uint64_t address) const {
+    const Location& location = config_.image->locate(address);
+    std::string result = text("%#llx", static_cast<unsigned long long>(address));
+    if (location.function.empty()) return result;
+    result += text(" (%s+%#llx", location.function.c_str(), static_cast<unsigned long long>(location.offset));
+    return result + (location.file.empty() ? ")" : text(", %s:%u)", location.file.c_str(), location.line));
 }
 
 class QemuEngine final : public Engine {
@@ -143,9 +201,13 @@ class QemuEngine final : public Engine {
     }
     RunResult run(const RunConfig& config) override {
         if (!config.image) throw EngineError("there is no kernel image to run");
-        QemuRun run(program_, plugin_.string(), config);
-        blocks_.push_back(run.code_blocks());
-        return run.run();
+        try {
+            QemuRun run(program_, plugin_.string(), config);
+            blocks_.push_back(run.code_blocks());
+            return run.run();
+        } catch (const ProcessError& error) {
+            throw EngineError(error.what());
+        }
     }
 
   private:

@@ -52,7 +52,8 @@ constexpr unsigned block_started_shift = 32, block_cpu_shift = 48;
 
 // --- other: 0..7 kind, 8..31 words that follow, 32..63 (but for the top two bits) as said.
 enum class Kind : uint8_t {
-    // A block was translated: number | instructions << 32; virtual address; host addresses as QEMU's RAM offsets of its
+    // A block was translated: number | instructions << 32 | CodeWidth << 48; virtual address; host addresses as QEMU's
+    // RAM offsets of its
     // first byte and of its second page's (~0: none or unknown); then the lengths, a byte each, and all code bytes,
     // each
     // padded to whole words.
@@ -65,8 +66,28 @@ enum class Kind : uint8_t {
     // vector << 32, CPU << 40. The next block is the handler of an IDT gate: the six words at its stack pointer (error
     // code or not, RIP, CS, RFLAGS, RSP, SS); CR2.
     handler = 4,
-    // The process ends in good order: instructions started since the last block.
+    // CPU << 32. The process ends in good order: instructions started since the last block; then the registers of the
+    // CPU that ran last, as EndRegister says.
     end = 5,
+};
+
+// In which mode a block was translated, as far as CR0 and EFER tell: outside long mode the code is not 64-bit code.
+enum class CodeWidth : uint8_t { long_mode = 0, protected_mode = 1, real_mode = 2 };
+
+// 0..15: general registers in QEMU's order (rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8 ...).
+enum EndRegister : uint8_t {
+    end_rip = 16,
+    end_rflags,
+    end_cs,
+    end_ss,
+    end_cr0,
+    end_cr2,
+    end_cr3,
+    end_cr4,
+    end_efer,
+    end_fs_base,
+    end_gs_base,
+    end_registers
 };
 constexpr unsigned other_words_shift = 8, other_value_shift = 32;
 constexpr uint64_t other_words_mask = 0xff'ffff;

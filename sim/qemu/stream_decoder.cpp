@@ -86,15 +86,45 @@ std::size_t StreamDecoder::other(std::span<const std::uint64_t> record) {
             handler_->cr2 = rest[stream::frame_words];
             break;
         case stream::Kind::end:
-            need(1);
-            finish_block(std::uint32_t(rest[0]), std::nullopt);
-            block_ = nullptr;
+            need(1 + stream::end_registers);
+            if (block_) {
+                if (rest[0] && rest[0] <= block_->count) last_ = block_->instructions[rest[0] - 1];
+                // Only OUT ends QEMU by itself; another instruction raised an exception that nobody could take.
+                const bool faulted = last_ && last_->special != Special::out;
+                finish_block(std::uint32_t(rest[0]), faulted ? std::optional(last_->address) : std::nullopt);
+            }
+            take_registers(rest.subspan(1));
             ended_ = true;
             break;
         default:
             broken("an unknown record");
     }
     return words + 1;
+}
+
+void StreamDecoder::take_registers(std::span<const std::uint64_t> values) {
+    using namespace stream;
+    constexpr unsigned encoding[] = {0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15};
+    for (unsigned i = 0; i < end_rip; ++i) registers_.general[encoding[i]] = values[i];
+    registers_.rip = last_ ? last_->address : values[end_rip];
+    registers_.rflags = values[end_rflags];
+    registers_.cs = std::uint16_t(values[end_cs]), registers_.ss = std::uint16_t(values[end_ss]);
+    registers_.cr0 = values[end_cr0], registers_.cr2 = values[end_cr2];
+    registers_.cr3 = values[end_cr3], registers_.cr4 = values[end_cr4];
+    registers_.efer = values[end_efer];
+    registers_.fs_base = values[end_fs_base], registers_.gs_base = values[end_gs_base];
+}
+
+std::uint16_t StreamDecoder::last_port() const {
+    if (!last_) return 0;
+    for (const Piece& each : block_->pieces) {
+        const CodeBlock& code = *each.code;
+        const std::uint64_t end = last_->address + last_->length - code.address;
+        if (last_->length < 2 || last_->address < code.address || end > code.bytes.size()) continue;
+        const std::uint8_t opcode = code.bytes[end - 2];
+        if (opcode == 0xe6 || opcode == 0xe7) return code.bytes[end - 1];  // OUT imm8
+    }
+    return std::uint16_t(registers_.general[2]);
 }
 
 inline void StreamDecoder::take_access(std::uint64_t word) {
@@ -177,7 +207,7 @@ void StreamDecoder::finish_block(std::uint32_t started, std::optional<std::uint6
     std::uint32_t retired = started - !last_retired;
     if (limit_ && retired_ + retired > *limit_) retired = std::uint32_t(*limit_ - retired_);
     if (events_) {
-        if (block_->descriptor_accesses) drop_descriptor_accesses();
+        if (!block_->descriptor_loads.empty()) drop_descriptor_accesses();
         const bool taken = last_retired && arrival && *arrival != last.address + last.length;
         if (last_retired) emit(retired, taken);
         else emit_unfinished(last, retired, !from);
@@ -209,12 +239,20 @@ void StreamDecoder::emit_unfinished(const Instruction& last, std::uint32_t retir
     }
 }
 
-// Loading a segment register reads its descriptor: not an operand, and not told by the decoder.
+// Loading a segment register reads its descriptor. What the instruction accesses first is its operand, if it has one.
 void StreamDecoder::drop_descriptor_accesses() {
-    std::erase_if(accesses_, [this](const Access& access) {
-        if (access.instruction >= block_->count) return true;
+    std::uint32_t at = ~0u;
+    std::uint64_t operand = 0, bytes = 0;
+    std::erase_if(accesses_, [&](const Access& access) {
+        const auto& loads = block_->descriptor_loads;
+        if (std::find(loads.begin(), loads.end(), access.instruction) == loads.end()) return false;
         const Instruction& instruction = *block_->instructions[access.instruction];
-        return loads_descriptor(instruction) && (instruction.operand_count == 0 || access.size < 8);
+        if (at != access.instruction) {
+            at = access.instruction;
+            operand = access.virtual_address;
+            bytes = instruction.operand_count ? instruction.memory[0].size : 0;
+        }
+        return access.virtual_address - operand >= bytes;
     });
 }
 

@@ -30,6 +30,10 @@ class StreamDecoder {
     bool ended() const { return ended_; }    // QEMU ended in good order
     bool begun() const { return block_; }    // the kernel was entered
     bool halted() const { return halted_; }  // the last instruction that was told is a HLT
+    // Once it has ended: the instruction that was started last, or null, and the registers of its CPU.
+    const Instruction* last_started() const { return last_; }
+    const Registers& registers() const { return registers_; }
+    std::uint16_t last_port() const;  // if that was OUT
     const std::vector<InstructionIndex>& cpu_retired() const { return cpu_retired_; }
     const std::vector<InstructionIndex>& interrupts_at() const { return interrupts_at_; }
     std::shared_ptr<std::deque<CodeBlock>> code_blocks() const { return code_.blocks(); }
@@ -51,6 +55,7 @@ class StreamDecoder {
     void transfer(const Instruction& last, std::uint64_t from);
     void add_access(const Access&);
     void take_access(std::uint64_t word);
+    void take_registers(std::span<const std::uint64_t> values);
 
     static constexpr std::size_t interrupts_noted = 1 << 16;
 
@@ -66,6 +71,8 @@ class StreamDecoder {
     std::optional<Handler> handler_;  // the next block is one
     std::uint64_t handler_target_ = 0;
     bool ended_ = false, halted_ = false;
+    const Instruction* last_ = nullptr;
+    Registers registers_{};
     std::array<std::array<std::uint64_t, stream::page_slots>, stream::cpus_most> pages_{};
 };
 

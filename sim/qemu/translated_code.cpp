@@ -12,13 +12,18 @@ namespace sim::qemu {
 namespace {
 constexpr std::uint64_t page_bytes = 4096, above_hole = 4ull << 30;
 constexpr std::size_t record_head = 4, most_instructions = 512;
+constexpr std::array<CodeMode, 3> modes = {CodeMode{64, 64}, CodeMode{32, 32}, CodeMode{16, 16}};
+constexpr std::size_t code64 = 0, code32 = 1, code16 = 2;
+// By stream::CodeWidth.
+constexpr std::array<std::array<std::size_t, 3>, 3> modes_to_try = {
+    {{code64, code32, code16}, {code32, code16, code32}, {code16, code32, code16}}};
 
 [[noreturn]] void broken(const char* what) {
     throw EngineError(std::string("the stream from QEMU is broken: ") + what + "; please report this");
 }
-}  // namespace
 
-bool loads_descriptor(const Instruction& instruction) {
+// Does it read a descriptor table, which is no operand of it?
+bool loads_descriptor(const Instruction& instruction, std::span<const std::uint8_t> bytes) {
     switch (instruction.special) {
         case Special::mov_ss:
         case Special::iret:
@@ -26,17 +31,23 @@ bool loads_descriptor(const Instruction& instruction) {
         case Special::lldt:
         case Special::far_transfer:
             return true;
+        case Special::plain: {  // MOV to a segment register; POP to FS, GS
+            const std::uint8_t before = bytes.size() >= 2 ? bytes[bytes.size() - 2] : 0, last = bytes.back();
+            return (before == 0x8e && last >= 0xc0) || (before == 0x0f && (last == 0xa1 || last == 0xa9));
+        }
         default:
             return false;
     }
 }
+}  // namespace
 
-TranslatedCode::TranslatedCode(std::uint64_t low_ram_bytes)
-    : low_ram_bytes_(low_ram_bytes), decoder_(Decoder::make()) {}
+TranslatedCode::TranslatedCode(std::uint64_t low_ram_bytes) : low_ram_bytes_(low_ram_bytes) {
+    for (std::size_t i = 0; i < modes.size(); ++i) decoders_[i] = Decoder::make(modes[i]);
+}
 
 void TranslatedCode::add(std::span<const std::uint64_t> record) {
     if (record.size() < record_head || std::uint32_t(record[0]) != translations_.size()) broken("a block out of order");
-    const auto count = std::uint32_t(record[0] >> 32);
+    const auto count = std::uint32_t(record[0] >> 32 & 0xffff);
     if (count == 0 || count > most_instructions || record.size() < record_head + (count + 7) / 8)
         broken("a block of impossible size");
     TranslationBlock& block = translations_.emplace_back();
@@ -62,7 +73,8 @@ void TranslatedCode::decode(TranslationBlock& block) {
     const std::size_t size = std::accumulate(lengths, lengths + block.count, std::size_t{0});
     if (record_head * 8 + padded + size > record.size() * 8) broken("a block without its bytes");
     const std::span<const std::uint8_t> bytes(lengths + padded, size);
-    const std::vector<Instruction> all = decode_all(block.address, {lengths, block.count}, bytes);
+    const std::vector<Instruction> all =
+        decode_all(block.address, {lengths, block.count}, bytes, std::uint8_t(record[0] >> 48));
 
     std::size_t start = 0, offset = 0;
     while (start < all.size()) {
@@ -79,23 +91,43 @@ void TranslatedCode::decode(TranslationBlock& block) {
             find_or_make({all.data() + start, end - start}, bytes.subspan(offset, length), physical_address);
         block.pieces.push_back({&code, std::uint32_t(start), std::uint32_t(end - start)});
         for (std::size_t i = 0; i < end - start; ++i) {
-            block.instructions.push_back(&code.instructions[i]);
-            block.descriptor_accesses |= loads_descriptor(code.instructions[i]);
+            const Instruction& instruction = code.instructions[i];
+            block.instructions.push_back(&instruction);
+            if (loads_descriptor(instruction,
+                                 {code.bytes.data() + (instruction.address - code.address), instruction.length}))
+                block.descriptor_loads.push_back(std::uint16_t(start + i));
         }
         start = end;
         offset += length;
     }
 }
 
+// Which of 64, 32 or 16 bits the code segment has is not told. Outside long mode it is not 64; beyond that it is the
+// first in which the instructions are as long as QEMU found them, else the one that fits best.
 std::vector<Instruction> TranslatedCode::decode_all(std::uint64_t address, std::span<const std::uint8_t> lengths,
-                                                    std::span<const std::uint8_t> bytes) {
+                                                    std::span<const std::uint8_t> bytes, std::uint8_t width) {
+    std::vector<Instruction> best;
+    std::size_t best_known = 0;
+    for (const std::size_t mode : modes_to_try[std::min<std::size_t>(width, 2)]) {
+        const auto [all, known] = decode_in(*decoders_[mode], address, lengths, bytes);
+        if (best.empty() || known > best_known) best = all, best_known = known;
+        if (known == lengths.size()) break;
+    }
+    return best;
+}
+
+// And how many of them are instructions in this mode. What is none, QEMU will raise #UD for, or knows it.
+std::pair<std::vector<Instruction>, std::size_t> TranslatedCode::decode_in(Decoder& decoder, std::uint64_t address,
+                                                                           std::span<const std::uint8_t> lengths,
+                                                                           std::span<const std::uint8_t> bytes) {
     std::vector<Instruction> all;
-    std::size_t offset = 0;
+    std::size_t offset = 0, known = 0;
     for (const std::uint8_t length : lengths) {
-        const auto decoded = decoder_->decode(bytes.subspan(offset, length), address + offset);
+        const auto decoded = decoder.decode(bytes.subspan(offset, length), address + offset);
         if (decoded && decoded->length == length) {
             all.push_back(*decoded);
-        } else {  // not an instruction: QEMU will raise #UD, or knows it
+            ++known;
+        } else {
             Instruction unknown{};
             unknown.address = address + offset;
             unknown.length = length;
@@ -104,7 +136,7 @@ std::vector<Instruction> TranslatedCode::decode_all(std::uint64_t address, std::
         }
         offset += length;
     }
-    return all;
+    return {std::move(all), known};
 }
 
 const CodeBlock& TranslatedCode::find_or_make(std::span<const Instruction> instructions,
@@ -113,6 +145,7 @@ const CodeBlock& TranslatedCode::find_or_make(std::span<const Instruction> instr
     for (const CodeBlock* code : here) {
         if (code->bytes.size() >= bytes.size() && code->instructions.size() >= instructions.size() &&
             std::equal(bytes.begin(), bytes.end(), code->bytes.begin()) &&
+            code->instructions.front().code_bits == instructions.front().code_bits &&
             code->instructions[instructions.size() - 1].address == instructions.back().address)
             return *code;
     }

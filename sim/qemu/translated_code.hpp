@@ -3,6 +3,7 @@
 // likes, and translates the same code again with other ends; a code block that begins at the same place and holds the
 // same bytes and more serves for the shorter one too.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -10,6 +11,7 @@
 #include <sim/events.hpp>
 #include <sim/image/decoder.hpp>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace sim::qemu {
@@ -26,12 +28,9 @@ struct TranslationBlock {
     std::uint32_t count = 0;  // instructions
     std::vector<Piece> pieces;
     std::vector<const Instruction*> instructions;
-    bool descriptor_accesses = false;   // some instruction of it loads a segment register or the like
-    std::vector<std::uint64_t> record;  // until it is executed for the first time
+    std::vector<std::uint16_t> descriptor_loads;  // the instructions that read a descriptor table, which is no operand
+    std::vector<std::uint64_t> record;            // until it is executed for the first time
 };
-
-// Does it read a descriptor table, which is no operand of it?
-bool loads_descriptor(const Instruction&);
 
 class TranslatedCode {
   public:
@@ -57,14 +56,17 @@ class TranslatedCode {
     TranslationBlock& known(std::uint32_t number);
     void decode(TranslationBlock&);
     std::vector<Instruction> decode_all(std::uint64_t address, std::span<const std::uint8_t> lengths,
-                                        std::span<const std::uint8_t> bytes);
+                                        std::span<const std::uint8_t> bytes, std::uint8_t width);
+    static std::pair<std::vector<Instruction>, std::size_t> decode_in(Decoder&, std::uint64_t address,
+                                                                      std::span<const std::uint8_t> lengths,
+                                                                      std::span<const std::uint8_t> bytes);
     const CodeBlock& find_or_make(std::span<const Instruction>, std::span<const std::uint8_t> bytes,
                                   std::uint64_t physical);
     std::uint64_t physical(std::uint64_t ram_address) const;
 
     std::uint64_t low_ram_bytes_;
-    std::unique_ptr<Decoder> decoder_;
-    std::deque<TranslationBlock> translations_;  // by number
+    std::array<std::unique_ptr<Decoder>, 3> decoders_;  // for 64, 32 and 16-bit code
+    std::deque<TranslationBlock> translations_;         // by number
     std::shared_ptr<std::deque<CodeBlock>> blocks_ = std::make_shared<std::deque<CodeBlock>>();
     std::size_t announced_ = 0;
     std::map<std::pair<std::uint64_t, std::uint64_t>, std::vector<CodeBlock*>> at_;  // by addresses

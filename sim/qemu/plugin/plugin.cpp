@@ -35,6 +35,7 @@ struct Qemu {
     cpu_get_phys_page_debug_t physical_page;
     x86_cpu_gdb_read_register_t read_register;
     qemu_ram_addr_from_host_t ram_address;
+    CPUState** current_cpu;  // a thread's own: looked up in the thread that runs the CPUs
 };
 
 // The translation of a virtual page that the reader knows too.
@@ -80,6 +81,20 @@ uint64_t read_register(unsigned cpu, int number) {
     const int bytes = qemu.read_register(qemu.get_cpu(int(cpu)), register_bytes, number);
     if (bytes > 0 && bytes <= 8) memcpy(&value, register_bytes->data, size_t(bytes));
     return value;
+}
+
+// The CPU whose code is being translated or executed: a callback of a translation is not told.
+unsigned current() {
+    if (!qemu.current_cpu) qemu.current_cpu = static_cast<CPUState**>(dlsym(RTLD_DEFAULT, "current_cpu"));
+    for (unsigned i = 0; i < cpus_most && qemu.current_cpu; ++i)
+        if (qemu.get_cpu(int(i)) == *qemu.current_cpu) return i;
+    return running_cpu;
+}
+
+CodeWidth code_width(unsigned cpu) {
+    constexpr uint64_t long_mode_active = 1u << 10, protection = 1;
+    if (read_register(cpu, gdb_efer) & long_mode_active) return CodeWidth::long_mode;
+    return read_register(cpu, gdb_cr0) & protection ? CodeWidth::protected_mode : CodeWidth::real_mode;
 }
 
 // --- blocks ----------------------------------------------------------------------------------------------------------
@@ -178,6 +193,7 @@ void read_gates(unsigned cpu) {
 
 // LIDT's operand: two bytes of limit, then the base.
 void on_table_load(unsigned cpu, qemu_plugin_meminfo_t about, uint64_t address, void*) {
+    on_access(cpu, about, address, nullptr);
     if (cpu >= cpus_most || qemu_plugin_mem_size_shift(about) < 2) return;
     uint8_t operand[10];
     if (qemu.memory(qemu.get_cpu(int(cpu)), address - 2, operand, sizeof operand, false) != 0) return;
@@ -195,25 +211,18 @@ int vector_of(uint64_t address) {
 
 // --- translation -----------------------------------------------------------------------------------------------------
 
+// One callback of a kind for an instruction: QEMU 7.2 calls only the first that is registered for its accesses.
 void instrument(qemu_plugin_insn* instruction) {
+    const InstructionKind kind = kind_of_instruction(static_cast<const uint8_t*>(qemu_plugin_insn_data(instruction)),
+                                                     qemu_plugin_insn_size(instruction));
     qemu_plugin_register_vcpu_insn_exec_inline(instruction, QEMU_PLUGIN_INLINE_ADD_U64, &started, 1);
-    qemu_plugin_register_vcpu_mem_cb(instruction, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, nullptr);
-    switch (kind_of_instruction(static_cast<const uint8_t*>(qemu_plugin_insn_data(instruction)),
-                                qemu_plugin_insn_size(instruction))) {
-        case InstructionKind::ordinary:
-            break;
-        case InstructionKind::changes_translations:
-            qemu_plugin_register_vcpu_insn_exec_cb(instruction, forget_pages, QEMU_PLUGIN_CB_NO_REGS, nullptr);
-            break;
-        case InstructionKind::halt:
-            qemu_plugin_register_vcpu_insn_exec_cb(
-                instruction, [](unsigned, void*) { channel.publish(); }, QEMU_PLUGIN_CB_NO_REGS, nullptr);
-            break;
-        case InstructionKind::load_idt:
-            qemu_plugin_register_vcpu_mem_cb(instruction, on_table_load, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_R,
-                                             nullptr);
-            break;
-    }
+    qemu_plugin_register_vcpu_mem_cb(instruction, kind == InstructionKind::load_idt ? on_table_load : on_access,
+                                     QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, nullptr);
+    if (kind == InstructionKind::changes_translations)
+        qemu_plugin_register_vcpu_insn_exec_cb(instruction, forget_pages, QEMU_PLUGIN_CB_NO_REGS, nullptr);
+    if (kind == InstructionKind::halt)
+        qemu_plugin_register_vcpu_insn_exec_cb(
+            instruction, [](unsigned, void*) { channel.publish(); }, QEMU_PLUGIN_CB_NO_REGS, nullptr);
 }
 
 uint64_t ram_address(const qemu_plugin_insn* instruction) {
@@ -221,7 +230,7 @@ uint64_t ram_address(const qemu_plugin_insn* instruction) {
     return host ? qemu.ram_address(host) : unknown_address;
 }
 
-void describe(const qemu_plugin_tb* block, uint32_t number, size_t count) {
+void describe(const qemu_plugin_tb* block, unsigned cpu, uint32_t number, size_t count) {
     const uint64_t address = qemu_plugin_tb_vaddr(block);
     uint64_t bytes = 0, second = unknown_address;
     for (size_t i = 0; i < count; ++i) {
@@ -234,7 +243,7 @@ void describe(const qemu_plugin_tb* block, uint32_t number, size_t count) {
     uint64_t* to = channel.reserve(words + 1);
     memset(to, 0, (words + 1) * sizeof(uint64_t));
     to[0] = uint64_t(Kind::code) | uint64_t(words) << other_words_shift;
-    to[1] = number | uint64_t(count) << 32;
+    to[1] = number | uint64_t(count) << 32 | uint64_t(code_width(cpu)) << 48;
     to[2] = address;
     to[3] = ram_address(qemu_plugin_tb_get_insn(block, 0));
     to[4] = second;
@@ -254,8 +263,9 @@ void on_translation(qemu_plugin_id_t, qemu_plugin_tb* block) {
     if (!begun && address != entry) return;
     const size_t count = qemu_plugin_tb_n_insns(block);
     const uint32_t number = blocks++;
-    describe(block, number, count);
-    read_gates(running_cpu);
+    const unsigned cpu = current();
+    describe(block, cpu, number, count);
+    read_gates(cpu);
     const int vector = vector_of(address);
     const uint64_t user = number | uint64_t(vector < 0 ? 0 : vector) << 32;
     qemu_plugin_register_vcpu_tb_exec_cb(block,
@@ -269,17 +279,21 @@ void on_translation(qemu_plugin_id_t, qemu_plugin_tb* block) {
 // --- beginning and end -----------------------------------------------------------------------------------------------
 
 void on_exit(qemu_plugin_id_t, void*) {
-    const uint64_t count = take_started();
-    put_other(Kind::end, 1, 0, &count);
+    constexpr int numbers[] = {gdb_rip, gdb_rflags, gdb_cs,   gdb_ss,      gdb_cr0,    gdb_cr2,
+                               gdb_cr3, gdb_cr4,    gdb_efer, gdb_fs_base, gdb_gs_base};
+    uint64_t rest[1 + end_registers] = {take_started()};
+    for (int i = 0; i < end_rip; ++i) rest[1 + i] = read_register(running_cpu, i);
+    for (int i = end_rip; i < end_registers; ++i) rest[1 + i] = read_register(running_cpu, numbers[i - end_rip]);
+    put_other(Kind::end, 1 + end_registers, running_cpu, rest);
     channel.publish();
 }
 
-template <typename Function>
-bool look_up(Function& function, const char* name) {
-    function = reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
-    if (!function)
+template <typename Symbol>
+bool look_up(Symbol& symbol, const char* name) {
+    symbol = reinterpret_cast<Symbol>(dlsym(RTLD_DEFAULT, name));
+    if (!symbol)
         fprintf(stderr, "exo-qemu-plugin: this QEMU does not export %s, as QEMU 7.2 of Debian 12 does\n", name);
-    return function;
+    return symbol;
 }
 
 bool look_up_qemu() {

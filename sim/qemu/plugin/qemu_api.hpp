@@ -74,5 +74,7 @@ typedef uint64_t (*qemu_ram_addr_from_host_t)(void* host);  // -1: not RAM
 
 }  // extern "C"
 
-// Register numbers of QEMU 7.2's x86_cpu_gdb_read_register in 64-bit emulators.
-constexpr int gdb_rsp = 7, gdb_cr0 = 27, gdb_cr2 = 28;
+// Register numbers of QEMU 7.2's x86_cpu_gdb_read_register in 64-bit emulators. The general ones come in the order rax,
+// rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8 ... r15.
+constexpr int gdb_rsp = 7, gdb_rip = 16, gdb_rflags = 17, gdb_cs = 18, gdb_ss = 19, gdb_fs_base = 24, gdb_gs_base = 25,
+              gdb_cr0 = 27, gdb_cr2 = 28, gdb_cr3 = 29, gdb_cr4 = 30, gdb_efer = 32;
