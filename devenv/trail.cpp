@@ -19,7 +19,7 @@ Trail::Spot Trail::spot(const Step& step, std::uint32_t instruction, std::uint64
     const auto& bytes = step.code->bytes;
     const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(std::min(offset, bytes.size()));
     const auto end = bytes.begin() + static_cast<std::ptrdiff_t>(std::min(offset + i.length, bytes.size()));
-    return {i.address, {begin, end}, times, step.first_index + (instruction - step.first)};
+    return {i.address, {begin, end}, times, step.first_index + (instruction - step.first), i.code_bits};
 }
 
 std::vector<Trail::Spot> Trail::last(std::size_t count) const {

@@ -29,6 +29,7 @@ class Trail final : public sim::EventSink {
         std::vector<std::uint8_t> bytes;  // of the instruction
         std::uint64_t times;              // seen in the window; 1 in last()
         sim::InstructionIndex index;      // of the latest
+        unsigned code_bits;               // 16, 32 or 64
     };
     std::vector<Spot> last(std::size_t count) const;     // the last instructions, oldest first
     std::vector<Spot> hottest(std::size_t count) const;  // of the recent window, most often first

@@ -34,6 +34,7 @@ struct RunOptions {
 constexpr const char* examples =
     "  exo-dev run                                  the tour in Unicorn\n"
     "  exo-dev run --engine host --scenario tour    the same kernel sources in a Linux process\n"
+    "  exo-dev run --kernel other.elf --cmdline quiet   another kernel, by its PVH note or multiboot2 header\n"
     "  exo-dev run --timeout 10 --json              one JSON document, exit 5 if it takes longer";
 
 std::function<void(std::string_view)> live_console(const RunOptions& options) {
@@ -121,7 +122,7 @@ Exit host_exit(const sim::ChildResult& result) {
 // What the Linux process has no equivalent of is refused: an option that is ignored looks like one that changed
 // nothing.
 void refuse_simulator_options(const CLI::App& app) {
-    for (const char* option : {"--kernel", "--clock", "--irq-at", "--jitter", "--limit", "--ram"}) {
+    for (const char* option : {"--kernel", "--clock", "--irq-at", "--jitter", "--limit", "--ram", "--entry"}) {
         if (app.count(option)) throw Failure(Exit::usage, std::string(option) + " is only for --engine unicorn");
     }
 }
@@ -173,7 +174,8 @@ void add_run(CommandLine& line) {
     app->add_option("--engine", options->engine,
                     "unicorn (default) or host: the same kernel sources in a Linux process")
         ->check(CLI::IsMember({"unicorn", "host"}));
-    app->add_option("--kernel", options->kernel, "Kernel image for unicorn (default: the one just built)");
+    app->add_option("--kernel", options->kernel,
+                    "Kernel image for unicorn, ours or another PVH or multiboot2 kernel (default: the one just built)");
     add_scenario_options(*app, options->scenario);
     app->add_option("--timeout", options->timeout_s, "Seconds after which the run is ended (default: none)")
         ->check(decimal_number(0.001, 1'000'000));

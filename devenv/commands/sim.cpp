@@ -29,7 +29,9 @@ constexpr const char* examples =
     "  exo-dev sim --json --no-trace | jq .marks   figures for programs\n"
     "  exo-dev sim --jitter --seed 7               interrupts at other instructions, reproducibly\n"
     "  exo-dev sim --irq-at 120000 --irq-at 120001 a timer interrupt before exactly these instructions\n"
-    "  exo-dev sim --kernel my.elf --cmdline scenario=contract --limit 50000000";
+    "  exo-dev sim --kernel my.elf --cmdline scenario=contract --limit 50000000\n"
+    "  exo-dev sim --kernel other.elf --no-trace   another kernel, by its PVH note or multiboot2 header\n"
+    "  exo-dev sim --entry multiboot2              ours, as GRUB would enter it";
 
 std::optional<std::filesystem::path> trace_path(const SimOptions& options, const std::filesystem::path& kernel) {
     if (options.no_trace) return std::nullopt;
@@ -43,10 +45,11 @@ std::optional<std::filesystem::path> trace_path(const SimOptions& options, const
     return path;
 }
 
-std::string tables(const Simulated& run, const SimOptions& options, const Style& style) {
+std::string tables(const Simulated& run, bool marks, const SimOptions& options, const Style& style) {
     std::string out = run.console.empty() || run.console.back() == '\n' ? "\n" : "\n\n";
-    out += marks_table(run.marks, style) + "\n" + functions_table(run.functions, run.cycles, options.top, style) + "\n";
-    return out + totals_text(run, options.scenario, style) + "\n" + next_steps_text(run, style);
+    out += marks_table(run.marks, marks, style) + "\n" +
+           functions_table(run.functions, run.cycles, options.top, style) + "\n";
+    return out + totals_text(run, options.scenario, style) + "\n" + next_steps_text(run, options.kernel.empty(), style);
 }
 
 Exit sim(const SimOptions& options) {
@@ -65,7 +68,7 @@ Exit sim(const SimOptions& options) {
     const Simulated run = simulate(*image, options.scenario, observers);
 
     out.write(options.json ? json_document(sim_json(run, options.scenario))
-                           : tables(run, options, style_for(STDOUT_FILENO)));
+                           : tables(run, !image->marks().empty(), options, style_for(STDOUT_FILENO)));
     out.flush();
     const std::string failure = failure_text(run, *image, style_for(STDERR_FILENO));
     if (!failure.empty()) spdlog::error("{}", failure);
@@ -83,7 +86,9 @@ void add_sim(CommandLine& line) {
     CLI::App* app =
         line.command("sim", "Run the image in the simulator: console, cycles by mark and function, trace", examples);
     const auto options = std::make_shared<SimOptions>();
-    app->add_option("--kernel", options->kernel, "Kernel image, an x86-64 ELF file (default: the one just built)");
+    app->add_option(
+        "--kernel", options->kernel,
+        "Kernel image, an x86 ELF file, ours or another PVH or multiboot2 kernel (default: the one just built)");
     app->add_option("--engine", options->scenario.engine, "unicorn (default) or qemu")
         ->check(CLI::IsMember({"unicorn", "qemu"}));
     add_scenario_options(*app, options->scenario);

@@ -17,8 +17,14 @@ std::string tidy(std::string text) {
 }
 }  // namespace
 
-CodeView::CodeView(const sim::Image* image, sim::Syntax syntax)
-    : image_(image), decoder_(sim::Decoder::make()), syntax_(syntax) {}
+CodeView::CodeView(const sim::Image* image, sim::Syntax syntax) : image_(image), syntax_(syntax) {}
+
+sim::Decoder& CodeView::decoder(unsigned code_bits) const {
+    auto& decoder = decoders_[code_bits / 32];
+    const auto bits = std::uint8_t(code_bits);
+    if (!decoder) decoder = sim::Decoder::make({.bits = bits, .stack_bits = bits});
+    return *decoder;
+}
 
 std::string CodeView::symbol(std::uint64_t address) const {
     if (!image_) return "?";
@@ -33,18 +39,21 @@ std::string CodeView::source(std::uint64_t address) const {
     return at.file.empty() ? "" : at.file + ":" + std::to_string(at.line);
 }
 
-std::string CodeView::text(std::uint64_t address, std::span<const std::uint8_t> bytes) const {
+std::string CodeView::text(std::uint64_t address, std::span<const std::uint8_t> bytes, unsigned code_bits) const {
     if (bytes.empty()) return "(no bytes)";
-    const std::string text = tidy(decoder_->text(bytes, address, syntax_));
+    const std::string text = tidy(decoder(code_bits).text(bytes, address, syntax_));
     return text.empty() ? "(not code)" : text;
 }
 
-std::string CodeView::text(std::uint64_t address) const { return text(address, image_bytes(address)); }
+std::string CodeView::text(std::uint64_t address, unsigned code_bits) const {
+    return text(address, image_bytes(address), code_bits);
+}
 
-std::string CodeView::line(std::uint64_t address, std::span<const std::uint8_t> bytes) const {
+std::string CodeView::line(std::uint64_t address, std::span<const std::uint8_t> bytes, unsigned code_bits) const {
     const std::string where = source(address);
     return devenv::address(address) + "  " + shorten(symbol(address), 40) + "  " +
-           (bytes.empty() ? text(address) : text(address, bytes)) + (where.empty() ? "" : "  (" + where + ")");
+           (bytes.empty() ? text(address, code_bits) : text(address, bytes, code_bits)) +
+           (where.empty() ? "" : "  (" + where + ")");
 }
 
 std::span<const std::uint8_t> CodeView::image_bytes(std::uint64_t address) const {

@@ -3,6 +3,7 @@
 #include <devenv/view/code.hpp>
 #include <devenv/view/failure_report.hpp>
 #include <devenv/view/format.hpp>
+#include <regs/control.hpp>
 
 namespace devenv {
 
@@ -33,20 +34,24 @@ constexpr std::array<const char*, 22> exceptions = {"#DE divide error",
                                                     "#CP control protection"};
 constexpr std::uint8_t page_fault = 14;
 
+// Of the code at hand, as far as the registers tell: without long mode there is no 64-bit code.
+unsigned code_bits(const sim::Registers& registers) { return registers.efer & regs::efer::lma ? 64 : 32; }
+
 std::string fault_step(const sim::FaultStep& step, std::size_t number, const CodeView& code, const Style& style) {
     std::string out = "  " + std::to_string(number) + ". " + style.bold(exception_name(step.vector));
     if (step.has_error_code) out += ", error code " + hex(step.error_code);
     if (step.vector == page_fault) {
         out += " (" + page_fault_reason(step.error_code) + ") at address " + address(step.cr2);
     }
-    out += "\n     at " + code.line(step.registers.rip) + "\n";
+    out += "\n     at " + code.line(step.registers.rip, {}, code_bits(step.registers)) + "\n";
     if (!step.why_not_delivered.empty()) out += "     not delivered: " + step.why_not_delivered + "\n";
     return out + registers_text(step.registers);
 }
 
 std::string fault_chain(const Simulated& run, const CodeView& code, const Style& style) {
     if (run.result.faults.empty()) {
-        return "  stopped at " + code.line(run.result.registers.rip) + "\n" + registers_text(run.result.registers);
+        return "  stopped at " + code.line(run.result.registers.rip, {}, code_bits(run.result.registers)) + "\n" +
+               registers_text(run.result.registers);
     }
     std::string out = "  fault chain, oldest first:\n";
     std::size_t number = 0;
@@ -65,11 +70,11 @@ std::string where_it_was(const Simulated& run, const CodeView& code, const char*
     if (run.last.empty()) return out + "  see the last instructions with exo-dev sim and the same options\n";
     out += "  last instructions:\n";
     for (const Trail::Spot& spot : run.last) {
-        out += "    " + grouped(spot.index) + "  " + code.line(spot.address, spot.bytes) + "\n";
+        out += "    " + grouped(spot.index) + "  " + code.line(spot.address, spot.bytes, spot.code_bits) + "\n";
     }
     out += "  hottest addresses of the last " + grouped(run.window_instructions) + " instructions:\n";
     for (const Trail::Spot& spot : run.hottest) {
-        out += "    " + grouped(spot.times) + " times  " + code.line(spot.address, spot.bytes) + "\n";
+        out += "    " + grouped(spot.times) + " times  " + code.line(spot.address, spot.bytes, spot.code_bits) + "\n";
     }
     return out;
 }
@@ -125,6 +130,7 @@ std::string failure_text(const Simulated& run, const sim::Image& image, const St
             return head + where_it_was(run, code, run.loop_instructions ? "spun" : "stopped") +
                    "  raise --limit if it was still at work\n";
         case interrupted:
+        case reset:
             return head + where_it_was(run, code, "was");
         case guest_failed:
             return head + "  its console says why\n" + (run.result.faults.empty() ? "" : fault_chain(run, code, style));

@@ -84,7 +84,8 @@ const sim::MarkSummary* most_repeated(const std::vector<sim::MarkSummary>& marks
 
 }  // namespace
 
-std::string marks_table(const std::vector<sim::MarkSummary>& marks, const Style& style) {
+std::string marks_table(const std::vector<sim::MarkSummary>& marks, bool any, const Style& style) {
+    if (!any) return "  the image has no marks: figures are by function and in total\n";
     Table table({{"mark", Align::left}, {"count"}, {"min cycles"}, {"median"}, {"p99"}, {"instructions"}});
     for (const sim::MarkSummary& mark : marks) {
         table.row({shorten(mark.name, name_columns), grouped(mark.count), grouped(mark.cycles.min),
@@ -145,9 +146,10 @@ std::string totals_text(const Simulated& run, const Scenario& scenario, const St
 }
 
 // After a run that ended well: where the cycles are. After another: how it came to its end.
-std::string next_steps_text(const Simulated& run, const Style& style) {
-    std::string out = style.bold("  try next") + "\n";
+std::string next_steps_text(const Simulated& run, bool ours, const Style& style) {
+    std::string out;
     const auto step = [&](const std::string& command, const char* what) {
+        if (out.empty()) out = style.bold("  try next") + "\n";
         out += "  ./exo-dev " + command + "\n      " + style.dim(what) + "\n";
     };
     const bool ended_well = run.result.stop == sim::StopReason::power_off;
@@ -169,7 +171,7 @@ std::string next_steps_text(const Simulated& run, const Style& style) {
         }
     }
     if (!ended_well) return run.trace ? out : "";
-    step("diff HEAD", "what your uncommitted changes cost, in cycles, by mark and function");
+    if (ours) step("diff HEAD", "what your uncommitted changes cost, in cycles, by mark and function");
     return out;
 }
 

@@ -12,12 +12,14 @@ using Json = nlohmann::ordered_json;
 
 inline constexpr int report_schema = 1;
 
-std::string marks_table(const std::vector<sim::MarkSummary>&, const Style&);
+// `any`: the image has marks at all.
+std::string marks_table(const std::vector<sim::MarkSummary>&, bool any, const Style&);
 // The first `rows` functions; the rest is summed up in a last line.
 std::string functions_table(const std::vector<sim::FunctionSummary>&, std::uint64_t all_cycles, std::size_t rows,
                             const Style&);
 std::string totals_text(const Simulated&, const Scenario&, const Style&);
-std::string next_steps_text(const Simulated&, const Style&);
+// `ours`: the image was built here.
+std::string next_steps_text(const Simulated&, bool ours, const Style&);
 
 Json run_json(const Simulated&, const Scenario&);  // the fields that `run` and `sim` share
 Json sim_json(const Simulated&, const Scenario&);

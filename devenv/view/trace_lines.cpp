@@ -55,7 +55,7 @@ class TextLines final : public TraceLines {
         source_ = source;
         out += fmt::format("{:>11} {:>12} {:>6}  {}  {:<{}}  {}\n", grouped(r.index), grouped(r.cycle),
                            "+" + std::to_string(r.time.cycles), address(at), shorten(code_.symbol(at), symbol_columns),
-                           symbol_columns, code_.text(at, bytes_of(r)));
+                           symbol_columns, code_.text(at, bytes_of(r), r.instruction->code_bits));
         return out + accesses(r, 33);
     }
     std::string transfer(const sim::Transfer& t, sim::Cycle cycle) override {
@@ -94,7 +94,8 @@ class TextLines final : public TraceLines {
         if (place != source_) out += options_.style.cyan(shorten(place, options_.style.width)) + "\n";
         source_ = place;
         out += fmt::format("{:>10} {:>11} {:>5} {} {}\n", grouped(r.index), grouped(r.cycle),
-                           "+" + std::to_string(r.time.cycles), address(at), code_.text(at, bytes_of(r)));
+                           "+" + std::to_string(r.time.cycles), address(at),
+                           code_.text(at, bytes_of(r), r.instruction->code_bits));
         return out + accesses(r, 6);
     }
 
@@ -138,7 +139,7 @@ class JsonLines final : public TraceLines {
                      {"file", where.file},
                      {"line", where.line},
                      {"bytes", bytes},
-                     {"text", code_.text(at, bytes_of(r))}};
+                     {"text", code_.text(at, bytes_of(r), r.instruction->code_bits)}};
         if (options_.accesses) json["accesses"] = accesses(r);
         return json_line(json);
     }
