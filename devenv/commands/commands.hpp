@@ -12,5 +12,6 @@ void add_trace(CommandLine&);
 void add_diff(CommandLine&);
 void add_bench(CommandLine&);
 void add_image(CommandLine&);
+void add_boot(CommandLine&);
 
 }  // namespace devenv

@@ -94,7 +94,7 @@ command_doctor() {
   [ $# = 0 ] || die 2 "doctor: unknown argument '$1' (./exo-dev doctor --help)"
   . "$ROOT/devenv/setup/packages.sh"
   find_versions
-  mapfile -t lacking < <(for command in sim run trace diff bench image test; do missing_for "$command"; done | sort -u)
+  mapfile -t lacking < <(for command in sim run trace diff bench image boot test; do missing_for "$command"; done | sort -u)
   if [ -n "$json" ]; then doctor_json "${lacking[@]}"; else doctor_table "${lacking[@]}"; fi
   [ ${#lacking[@]} = 0 ] || exit 4
 }
@@ -113,7 +113,7 @@ doctor_table() {
   done < <(printf '%s\n' "${REQUIREMENTS[@]}")
   printf '\n'
   if [ $# = 0 ]; then printf 'Nothing is missing.\n'; return; fi
-  broken=$(for command in sim run trace diff bench image test; do [ -z "$(missing_for "$command")" ] || printf ' %s' "$command"; done)
+  broken=$(for command in sim run trace diff bench image boot test; do [ -z "$(missing_for "$command")" ] || printf ' %s' "$command"; done)
   printf 'Missing for%s. These commands install what they need by themselves; by hand:\n' "$broken"
   install_commands "$@"
 }
