@@ -2,6 +2,7 @@
 // Time stamps of the CPUs, compared when each starts: now_ns() is one clock for all only if they agree. The boot CPU
 // notes its time stamp, asks, gets the other's, notes its own again: the other's lies between the two if they agree;
 // the exchange that took the least time says it best.
+#include <arch/asm.hpp>
 #include <arch/internal.hpp>
 #include <arch/processors.hpp>
 #include <hal/cpu.hpp>
@@ -12,13 +13,12 @@ namespace x86 {
 namespace {
 
 constexpr std::uint32_t rounds = 32, closed = ~std::uint32_t{0};
-constexpr std::uint64_t patience_us = 20'000;  // all rounds, on either side
 
 struct alignas(cache_line_bytes) Exchange {
     std::uint32_t asked = 0, answered = 0;  // number of the round
     std::uint64_t time_stamp = 0;
 };
-constinit Exchange exchange{};
+constinit Exchange exchanges[cpus_limit]{};  // by the CPU that answers: one that comes late disturbs no other
 
 // Over all CPUs that were compared.
 struct Comparison {
@@ -49,16 +49,24 @@ class Line {
     std::size_t length_ = 0;
 };
 
-std::uint64_t patience() { return cycles_per_second() / 1'000'000 * patience_us; }
+// All rounds, on either side. The CPUs of an emulator may have to wait for a real one.
+std::uint64_t patience() {
+    const std::uint64_t us = cpuid_has(regs::cpuid::hypervisor) ? 200'000 : 20'000;
+    return cycles_per_second() / 1'000'000 * us;
+}
+
+// Neither before what precedes it nor after what follows (SDM 2B RDTSC).
+std::uint64_t ordered_cycles() {
+    asm volatile("lfence" ::: "memory");
+    const std::uint64_t now = cycles();
+    asm volatile("lfence" ::: "memory");
+    return now;
+}
 
 }  // namespace
 
-void clock_compare_begin() {
-    exchange.answered = 0;
-    __atomic_store_n(&exchange.asked, 0u, __ATOMIC_RELEASE);
-}
-
 void clock_compare_answer() {
+    Exchange& exchange = exchanges[unsigned(cpu_index())];
     const std::uint64_t start = cycles(), limit = 4 * patience();
     for (std::uint32_t round = 1; round <= rounds; ++round) {
         std::uint32_t asked;
@@ -66,21 +74,22 @@ void clock_compare_answer() {
             if (asked == closed || cycles() - start >= limit) return;
             relax();
         }
-        exchange.time_stamp = cycles();
+        exchange.time_stamp = ordered_cycles();
         __atomic_store_n(&exchange.answered, round, __ATOMIC_RELEASE);
     }
 }
 
-void clock_compare_ask() {
+void clock_compare_ask(CpuIndex index) {
+    Exchange& exchange = exchanges[unsigned(index)];
     const std::uint64_t start = cycles(), limit = patience();
     std::uint64_t least = ~std::uint64_t{0}, apart = 0;
     for (std::uint32_t round = 1; round <= rounds; ++round) {
-        const std::uint64_t before = cycles();
+        const std::uint64_t before = ordered_cycles();
         __atomic_store_n(&exchange.asked, round, __ATOMIC_RELEASE);
         bool answered = false;
         while (!(answered = __atomic_load_n(&exchange.answered, __ATOMIC_ACQUIRE) == round) && cycles() - start < limit)
             relax();
-        const std::uint64_t after = cycles();
+        const std::uint64_t after = ordered_cycles();
         if (!answered) break;
         if (after - before >= least) continue;
         least = after - before;

@@ -53,7 +53,7 @@ struct alignas(cache_line_bytes) Trial {
     std::uint32_t round = 0;  // the one to sleep in
     std::uint32_t done = 0;   // rounds slept through
 };
-constinit Trial trial{};
+constinit Trial trials[cpus_limit]{};  // by the CPU that has started
 
 std::uint64_t in_us(std::uint64_t us) { return cycles_per_second() / 1'000'000 * us; }
 
@@ -78,13 +78,9 @@ void sleep_by_mwait() {
     asm volatile("sti\n\tnop\n\tcli" ::: "memory");  // what waits comes in at the NOP (STI's shadow)
 }
 
-void mwait_trial_begin() {
-    __atomic_store_n(&trial.done, 0u, __ATOMIC_RELAXED);
-    __atomic_store_n(&trial.round, 0u, __ATOMIC_RELEASE);
-}
-
 void mwait_trial_answer() {
     if (!features.mwait) return;
+    Trial& trial = trials[unsigned(cpu_index())];
     std::uint32_t& word = requests[unsigned(cpu_index())].word;
     for (std::uint32_t round = 1; round <= trial_rounds; ++round) {
         std::uint32_t now;
@@ -99,6 +95,7 @@ void mwait_trial_answer() {
 
 void mwait_trial(CpuIndex index) {
     if (!features.mwait) return;
+    Trial& trial = trials[unsigned(index)];
     std::uint32_t& word = requests[unsigned(index)].word;
     std::uint32_t proven = 0;
     for (std::uint32_t round = 1; round <= trial_rounds; ++round) {

@@ -146,14 +146,12 @@ bool cpu_start(CpuIndex index, TableFrames& frames) {
     hal_cpu_root = kernel_page_table().root.value();
     hal_cpu_stack = x86::address_of(x86::cpu_area(cpu).boot.top());
     hal_cpu_index = cpu;
-    x86::clock_compare_begin();
-    x86::mwait_trial_begin();
     __atomic_store_n(&hal_cpu_offer, std::uint64_t{HAL_CPU_OFFERED} | id, __ATOMIC_SEQ_CST);
     if (!x86::call_in(id)) {
         x86::unmap_area(cpu, frames);
         return false;
     }
-    x86::clock_compare_ask();
+    x86::clock_compare_ask(index);
     x86::mwait_trial(index);
     return true;
 }

@@ -20,15 +20,12 @@ bool wake_by_store(CpuIndex);
 inline constexpr std::uint32_t request_asleep = 1u << 31;
 
 // Finds out whether a store ends a new CPU's MWAIT, with that CPU's help; if so, CPUs sleep that way from now on.
-void mwait_trial_begin();  // before it is called in
 void mwait_trial(CpuIndex);
 void mwait_trial_answer();
 void use_mwait();
 
-// Comparing time stamps with a CPU that has just arrived: the boot CPU begins before it is called in and asks when it
-// has come; it answers. Both are bounded.
-void clock_compare_begin();
-void clock_compare_ask();
+// Comparing time stamps with a CPU that has just arrived: the boot CPU asks, it answers. Both are bounded.
+void clock_compare_ask(CpuIndex);
 void clock_compare_answer();
 
 }  // namespace hal::x86
