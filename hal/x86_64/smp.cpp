@@ -30,6 +30,7 @@ constinit std::uint32_t cpus_running = 1;
 namespace {
 
 constinit std::uint64_t trampoline_page = 0;  // physical
+constinit std::uint32_t cpus_arrived = 1;     // a bit per CPU; the boot CPU's own knowledge, before they run
 
 // Calls f with every page of the area that is no guard, until it answers false.
 template <typename F>
@@ -92,8 +93,11 @@ bool call_in(std::uint32_t apic_id) {
     using namespace regs::lapic;
     const Patience wait = patience();
     const IrqGuard masked;  // an interrupt's own command must not come between the halves of ours
+    __atomic_store_n(&hal_cpu_offer, std::uint64_t{0}, __ATOMIC_SEQ_CST);  // from here on 'arrived' is this CPU's
     lapic_send(apic_id, icr_init | icr_assert);
     wait_for_arrival(wait.after_init_us);
+    // Only now: one that was asked in vain before, and comes just now, must not be reset after it has arrived.
+    __atomic_store_n(&hal_cpu_offer, std::uint64_t{HAL_CPU_OFFERED} | apic_id, __ATOMIC_SEQ_CST);
     const auto startup = icr_startup | icr_assert | std::uint32_t(trampoline_page / page_bytes);
     lapic_send(apic_id, startup);
     if (wait_for_arrival(wait.after_startup_us)) return true;
@@ -140,17 +144,17 @@ extern "C" [[noreturn]] void hal_cpu_arrived(unsigned cpu) {
 
 bool cpu_start(CpuIndex index, TableFrames& frames) {
     const auto cpu = unsigned(index);
-    if (cpu >= x86::machine.cpus || x86::cpu_running(cpu)) return false;
+    if (cpu >= x86::machine.cpus || (x86::cpus_arrived >> cpu & 1)) return false;
     if (!x86::map_area(cpu, frames)) return false;
     const std::uint32_t id = x86::machine.apic_ids[cpu];
     hal_cpu_root = kernel_page_table().root.value();
     hal_cpu_stack = x86::address_of(x86::cpu_area(cpu).boot.top());
     hal_cpu_index = cpu;
-    __atomic_store_n(&hal_cpu_offer, std::uint64_t{HAL_CPU_OFFERED} | id, __ATOMIC_SEQ_CST);
     if (!x86::call_in(id)) {
         x86::unmap_area(cpu, frames);
         return false;
     }
+    x86::cpus_arrived |= 1u << cpu;
     x86::clock_compare_ask(index);
     x86::mwait_trial(index);
     return true;

@@ -22,11 +22,12 @@ struct Outcome {
     std::string console;
 };
 
-Outcome run_image() {
+Outcome run_image(unsigned cpus) {
     const auto image = sim::Image::load(EXO_CONTRACT_IMAGE);
     Outcome outcome;
     sim::RunConfig config;
     config.image = image.get();
+    config.cpus = cpus;
     config.command_line = "scenario=contract";
     config.instruction_limit = instruction_limit;
     config.console = [&](std::string_view text) { outcome.console += text; };
@@ -55,17 +56,24 @@ Report parse(const std::string& console) {
     return report;
 }
 
-TEST(BareMetalContract, EveryCasePassesInTheBootedKernel) {
-    const Outcome outcome = run_image();
+class BareMetalContract : public testing::TestWithParam<unsigned> {};
+
+TEST_P(BareMetalContract, EveryCasePassesInTheBootedKernel) {
+    const Outcome outcome = run_image(GetParam());
     const Report report = parse(outcome.console);
     for (const std::string& failure : report.failures) ADD_FAILURE() << failure;
     // The host's face is linked with the same table: no case can go missing.
     for (std::size_t i = 0; i < contract::case_count(); ++i)
         EXPECT_TRUE(report.ok.contains(contract::case_at(i).name)) << contract::case_at(i).name << " did not pass";
     EXPECT_EQ(report.summary, "contract: " + std::to_string(contract::case_count()) + " passed, 0 failed");
+    // None of them stayed behind.
+    const std::string compared = "time stamps of " + std::to_string(GetParam()) + " CPUs";
+    EXPECT_EQ(outcome.console.find(compared) != std::string::npos, GetParam() > 1);
     EXPECT_EQ(sim::name(outcome.result.stop), "power-off") << outcome.result.detail;
     if (HasFailure()) fprintf(stderr, "the guest's console:\n%s\n", outcome.console.c_str());
 }
+
+INSTANTIATE_TEST_SUITE_P(Cpus, BareMetalContract, testing::Values(1u, 4u));
 
 }  // namespace
 

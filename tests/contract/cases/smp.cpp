@@ -236,6 +236,7 @@ void watch(void* raw) {
         }
         store(w.looks, w.looks + 1);
         if (w.masked) hal::relax();
+        else __builtin_ia32_pause();  // serves nothing, and lets an emulator go on
     }
     hal::irq_disable();
     hal::activate(hal::kernel_page_table());
