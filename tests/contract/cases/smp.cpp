@@ -253,7 +253,8 @@ void change_frames_under_watch(CpuIndex cpu, hal::PageTable table, hal::VirtAddr
     REQUIRE(hal::map(table, page, now, access, tables.source()) == hal::MmuResult::ok);
     Watch w{table, page, masked};
     give(cpu, &watch, &w);
-    for (std::uint64_t round = 1; round <= 100; ++round) {
+    constexpr std::uint64_t rounds = 40;
+    for (std::uint64_t round = 1; round <= rounds; ++round) {
         const std::uint64_t looks = load(w.looks);
         CHECK(wait_for([&] { return load(w.looks) > looks + 1; }));  // it has the translation
         CHECK(hal::flush(hal::unmap(table, page)) == now);
@@ -262,7 +263,7 @@ void change_frames_under_watch(CpuIndex cpu, hal::PageTable table, hal::VirtAddr
         CHECK(hal::map(table, page, next, access, tables.source()) == hal::MmuResult::ok);
         std::swap(now, next);
     }
-    CHECK(wait_for([&] { return load(w.last) == 100; }));
+    CHECK(wait_for([&] { return load(w.last) == rounds; }));
     store(w.stop, true);
     CHECK(finished(cpu));
     CHECK(!w.saw_old_frame);
