@@ -7,8 +7,7 @@ namespace sim {
 
 namespace {
 constexpr unsigned timer_irq = 0, uart_irq = 4, uart_ports = 8;
-constexpr std::uint16_t keyboard_data = 0x60, keyboard_command = 0x64, fast_reset = 0x92, reset_control = 0xcf9,
-                        level_control = 0x4d0;
+constexpr std::uint16_t keyboard_command = 0x64, fast_reset = 0x92, reset_control = 0xcf9, level_control = 0x4d0;
 constexpr std::uint8_t pulse_reset = 0xfe;  // to the keyboard controller: lowers the reset line
 
 bool is_uart(std::uint16_t port) { return port >= regs::port::com1 && port < regs::port::com1 + uart_ports; }
@@ -24,9 +23,8 @@ std::uint8_t Chipset::read(std::uint16_t port, std::uint64_t now_ticks) {
     if (PicPair::owns(port)) return pics_.read(port);
     if (Pit::owns(port)) return pit_.read(port, now_ticks);
     if (Rtc::owns(port)) return rtc_.read(port);
-    // A keyboard controller that is always ready and never has anything; every interrupt input by edges.
-    if (port == keyboard_command || port == keyboard_data || (port & ~1u) == level_control) return 0;
-    if (port == fast_reset) return 2;  // address line 20 is there
+    if ((port & ~1u) == level_control) return 0;  // every interrupt input by edges
+    if (port == fast_reset) return 2;             // address line 20 is there
     return 0xff;
 }
 

@@ -226,6 +226,7 @@ TEST(Chipset, TheClockStandsAtItsDate) {
     EXPECT_EQ(cmos(0x32), 0x20);
     EXPECT_EQ(cmos(0x0a) & 0x80, 0) << "no update is in progress";
     EXPECT_EQ(chipset.read(0x1234, 0), 0xff) << "nobody answers";
+    EXPECT_EQ(chipset.read(0x64, 0), 0xff) << "there is no keyboard controller, only its reset line";
 }
 
 }  // namespace
