@@ -8,8 +8,10 @@
 //   bool cpu_start(CpuIndex, TableFrames&)
 //                                On the boot CPU, after mmu_init and timer_init: starts that CPU, which calls
 //                                kernel_cpu_main(index) on a boot stack of its own with the kernel's tables active. True
-//                                once it has arrived; false if it does not answer in time (bounded, about 100 ms) or
-//                                there are no frames. Interrupts on or off; no spinlock held.
+//                                once it has arrived; false if it does not answer in time (bounded: 100 ms, or 2 s where
+//                                CPUID announces a hypervisor, whose CPUs may have to wait for a real one), if there are
+//                                no frames, if it was started before. Then its frames are given back, but for page
+//                                tables, and it may be tried again. Interrupts on or off; no spinlock held.
 //   void send_interrupt(CpuIndex, Interrupt)
 //                                That CPU gets kernel_interrupt(Interrupt::wake, ...) soon; several may be merged into
 //                                one. Everything written before is visible to it then. Itself is allowed. Any context,
