@@ -3,6 +3,8 @@
 #include <elf.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <random>
@@ -132,6 +134,22 @@ TEST(Foreign, OurKernelComesThroughAllThreeDoors) {
         EXPECT_EQ(outcome.result.stop, StopReason::power_off) << outcome.result.detail;
         EXPECT_NE(outcome.console.find("tour: 10 of 10 steps passed"), std::string::npos) << outcome.console;
     }
+}
+
+// The same file in another machine says the same. (Its SeaBIOS enters it; the serial line is its standard output.)
+TEST(Foreign, RingsSaysTheSameInQemu) {
+    if (std::system("command -v qemu-system-x86_64 >/dev/null")) GTEST_SKIP() << "there is no qemu-system-x86_64";
+    const std::string command =
+        "timeout 200 qemu-system-x86_64 -M q35 -m 64 -device isa-debug-exit,iobase=0xf4,iosize=4 -display none "
+        "-monitor "
+        "none -no-reboot -serial stdio -nic none -vga none -kernel '" +
+        guest("rings") + "' </dev/null 2>/dev/null";
+    const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
+    ASSERT_TRUE(pipe);
+    std::string console;
+    for (int c; (c = std::fgetc(pipe.get())) != EOF;)
+        if (c != '\r') console.push_back(char(c));
+    EXPECT_EQ(console, rings_says);
 }
 
 // What running `bytes` is refused with; "" if it is not.
