@@ -104,6 +104,8 @@ bool QemuRun::nothing_happens(bool words_came) {
 
 RunResult QemuRun::finish() {
     RunResult result;
+    const bool asleep = silent_ && decoder_.halted();
+    if (asleep) decoder_.settle_halt();
     result.instructions = decoder_.retired();
     result.guest_ticks = decoder_.retired();
     result.cpu_instructions = decoder_.cpu_retired();
@@ -118,7 +120,7 @@ RunResult QemuRun::finish() {
         result.detail = "stopped from outside";
     } else if (silent_ && !decoder_.begun()) {
         throw EngineError(config_.image->name() + ": QEMU has not reached the kernel's PVH entry in two minutes");
-    } else if (silent_ && !decoder_.halted()) {
+    } else if (silent_ && !asleep) {
         result.detail = text("QEMU has executed nothing for %lld s", static_cast<long long>(silence_limit_.count()));
     } else if (silent_) {
         result.stop = StopReason::halted_for_ever;

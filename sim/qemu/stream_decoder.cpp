@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <regs/exceptions.hpp>
 #include <sim/qemu/stream_decoder.hpp>
+#include <utility>
 
 namespace sim::qemu {
 
@@ -93,6 +94,11 @@ std::size_t StreamDecoder::other(std::span<const std::uint64_t> record) {
                 const bool faulted = last_ && last_->special != Special::out;
                 finish_block(std::uint32_t(rest[0]), faulted ? std::optional(last_->address) : std::nullopt);
             }
+            for (std::uint32_t cpu = 0; cpu < stream::cpus_most && !limit_reached(); ++cpu) {
+                if (cpu == cpu_ || !set_aside_[cpu].block) continue;
+                switch_cpu(cpu, 0);
+                finish_block(set_aside_[cpu].started, std::nullopt);
+            }
             take_registers(rest.subspan(1));
             ended_ = true;
             break;
@@ -169,17 +175,37 @@ inline void StreamDecoder::begin_block(std::uint64_t word) {
         if (events_) events_->on_code(code);
     });
     const auto cpu = std::uint32_t(word >> stream::block_cpu_shift & 0xff);
-    if (block_) {
-        handler_target_ = next.address;
-        // Another CPU's block says nothing of where this one went on: as far as is known, it fell through.
-        finish_block(started, cpu == cpu_ ? std::optional(next.address) : std::nullopt);
-    } else if (events_) {
+    if (cpu >= stream::cpus_most) broken("a CPU of impossible number");
+    handler_target_ = next.address;
+    if (!begun_ && events_)
         events_->on_input({.cpu = cpu, .index = 0, .kind = InputKind::start, .address = next.address, .value = 0});
+    begun_ = true;
+    if (cpu != cpu_) {
+        switch_cpu(cpu, started);
+        if (block_) finish_block(set_aside_[cpu].started, next.address);
+        else handler_.reset();
+    } else if (block_) {
+        finish_block(started, next.address);
     }
     block_ = &next;
-    cpu_ = cpu % stream::cpus_most;
     if (cpu_ >= cpu_retired_.size()) cpu_retired_.resize(cpu_ + 1);
 }
+
+// Where a CPU went on is known when its own next block comes: until then its last one is set aside.
+void StreamDecoder::switch_cpu(std::uint32_t cpu, std::uint32_t started) {
+    SetAside& from = set_aside_[cpu_];
+    from = {block_, started, std::exchange(accesses_, {})};
+    SetAside& to = set_aside_[cpu];
+    block_ = std::exchange(to.block, nullptr);
+    accesses_ = std::exchange(to.accesses, {});
+    cpu_ = cpu;
+}
+
+void StreamDecoder::settle_halt() {
+    if (halted()) finish_block(block_->count, std::nullopt);
+}
+
+bool StreamDecoder::halted() const { return block_ && block_->instructions.back()->special == Special::hlt; }
 
 // Where the handler's frame says control came from; nothing if it is no frame: the guest has jumped there by itself.
 std::optional<std::uint64_t> StreamDecoder::source(const Instruction& last) const {
@@ -193,7 +219,6 @@ std::optional<std::uint64_t> StreamDecoder::source(const Instruction& last) cons
 }
 
 void StreamDecoder::finish_block(std::uint32_t started, std::optional<std::uint64_t> next_address) {
-    halted_ = false;
     if (started == 0) return;
     if (started > block_->count) broken("more instructions of a block were started than it has");
     const Instruction& last = *block_->instructions[started - 1];
@@ -215,8 +240,8 @@ void StreamDecoder::finish_block(std::uint32_t started, std::optional<std::uint6
     retired_ += retired;
     cpu_retired_[cpu_] += retired;
     if (limit_reached()) return;
-    halted_ = last_retired && last.special == Special::hlt;
-    if (halted_ && events_) events_->on_halt({.cpu = cpu_, .index = retired_, .skipped_ticks = 0});
+    if (last_retired && last.special == Special::hlt && events_)
+        events_->on_halt({.cpu = cpu_, .index = retired_, .skipped_ticks = 0});
     if (from) transfer(last, *from);
 }
 

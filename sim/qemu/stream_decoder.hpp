@@ -27,9 +27,10 @@ class StreamDecoder {
 
     InstructionIndex retired() const { return retired_; }
     bool limit_reached() const { return limit_ && retired_ >= *limit_; }
-    bool ended() const { return ended_; }    // QEMU ended in good order
-    bool begun() const { return block_; }    // the kernel was entered
-    bool halted() const { return halted_; }  // the last instruction that was told is a HLT
+    bool ended() const { return ended_; }  // QEMU ended in good order
+    bool begun() const { return begun_; }  // the kernel was entered
+    bool halted() const;                   // the block at hand ends in HLT
+    void settle_halt();                    // and nothing comes after it: it has retired
     // Once it has ended: the instruction that was started last, or null, and the registers of its CPU.
     const Instruction* last_started() const { return last_; }
     const Registers& registers() const { return registers_; }
@@ -45,8 +46,15 @@ class StreamDecoder {
         std::uint64_t cr2;
     };
 
+    struct SetAside {  // a CPU's last block while others run
+        const TranslationBlock* block = nullptr;
+        std::uint32_t started = 0;
+        std::vector<Access> accesses;
+    };
+
     std::size_t other(std::span<const std::uint64_t> record);
     void begin_block(std::uint64_t word);
+    void switch_cpu(std::uint32_t cpu, std::uint32_t started);
     void finish_block(std::uint32_t started, std::optional<std::uint64_t> next_address);
     std::optional<std::uint64_t> source(const Instruction& last) const;
     void emit(std::uint32_t retired, bool taken);
@@ -66,11 +74,12 @@ class StreamDecoder {
     std::uint32_t cpu_ = 0;
     InstructionIndex retired_ = 0;
     std::vector<InstructionIndex> cpu_retired_, interrupts_at_;
-    std::vector<Access> accesses_;    // of the block at hand; their `instruction` is the index in the translation block
+    std::vector<Access> accesses_;  // of the block at hand; their `instruction` is the index in the translation block
+    std::array<SetAside, stream::cpus_most> set_aside_;
     std::vector<Access> held_;        // working memory
     std::optional<Handler> handler_;  // the next block is one
     std::uint64_t handler_target_ = 0;
-    bool ended_ = false, halted_ = false;
+    bool begun_ = false, ended_ = false;
     const Instruction* last_ = nullptr;
     Registers registers_{};
     std::array<std::array<std::uint64_t, stream::page_slots>, stream::cpus_most> pages_{};

@@ -47,6 +47,10 @@ TEST_F(Qemu, RunsAreTheSameToTheByte) {
         shell("set -e; " + sim + "a > /dev/null & first=$!; " + sim + "b > /dev/null; wait $first; cmp a b");
     EXPECT_EQ(both.status, 0) << both.err;
     EXPECT_EQ(shell("$DEV trace info a").status, 0);
+    const std::string two = "$DEV sim --engine qemu --cpus 2 --trace ";
+    const Result cpus =
+        shell("set -e; " + two + "c > /dev/null & first=$!; " + two + "d > /dev/null; wait $first; cmp c d");
+    EXPECT_EQ(cpus.status, 0) << cpus.err;
 }
 
 TEST_F(Qemu, WhatItCannotDoIsNamed) {
@@ -71,6 +75,9 @@ TEST_F(Qemu, EndsHaveTheirStatus) {
     EXPECT_EQ(fault.status, 3);
     for (const char* part : {"triple-fault", "could not be delivered"})
         EXPECT_NE(fault.err.find(part), std::string::npos) << fault.err;
+    const Result asleep = shell(sim + "h");
+    EXPECT_EQ(asleep.status, 3);
+    EXPECT_NE(asleep.err.find("halted-for-ever"), std::string::npos) << asleep.err;
     const Result limit = shell(sim + "s --limit 100000 --json");
     EXPECT_EQ(limit.status, 5);
     EXPECT_EQ(Json::parse(limit.out)["instructions"], 100'000);
