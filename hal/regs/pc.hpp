@@ -9,6 +9,7 @@ namespace port {
 inline constexpr std::uint16_t com1 = 0x3f8;             // 16550 UART
 inline constexpr std::uint16_t debug_exit = 0xf4;        // QEMU's isa-debug-exit: exit status (value << 1) | 1
 inline constexpr std::uint16_t bochs_shutdown = 0x8900;  // Bochs: the bytes of "Shutdown" end the run
+inline constexpr std::uint16_t bochs_debug = 0xe9;       // Bochs prints these bytes on its standard output
 inline constexpr std::uint16_t pit_channel2 = 0x42;
 inline constexpr std::uint16_t pit_command = 0x43;
 inline constexpr std::uint16_t pit_gate = 0x61;

@@ -92,16 +92,20 @@ void reap(pid_t pid) {
     }
 }
 
-// Reads what is there into `to`. Closes the descriptor at its end (a terminal's end is an error).
+// Reads what is there into `to`. False at its end (a terminal's end is an error).
 template <typename To>
-void take(Descriptor& from, const To& to) {
+bool read_some(int from, const To& to) {
     std::array<char, 16384> buffer;
-    const ssize_t bytes = read(from.get(), buffer.data(), buffer.size());
-    if (bytes > 0) {
-        to(std::string_view(buffer.data(), static_cast<std::size_t>(bytes)));
-    } else if (bytes == 0 || (errno != EINTR && errno != EAGAIN)) {
-        from.close();
-    }
+    const ssize_t bytes = read(from, buffer.data(), buffer.size());
+    if (bytes > 0) to(std::string_view(buffer.data(), static_cast<std::size_t>(bytes)));
+    return bytes > 0 || (bytes < 0 && (errno == EINTR || errno == EAGAIN));
+}
+
+template <typename To>
+bool take(Descriptor& from, const To& to) {
+    if (read_some(from.get(), to)) return true;
+    from.close();
+    return false;
 }
 
 }  // namespace
@@ -163,7 +167,8 @@ void ChildProcess::take_output(std::string_view text) {
     const std::uint64_t room = child_.output_limit - output_bytes_;
     if (text.size() > room) {
         text = text.substr(0, room);
-        if (!asked_) ask_to_end(result_.flooded);
+        result_.flooded = true;
+        ask_to_end();
     }
     output_bytes_ += text.size();
     if (text.empty()) return;
@@ -180,25 +185,37 @@ void ChildProcess::take_report() {
 }
 
 bool ChildProcess::pump(std::chrono::milliseconds wait) {
-    std::array<pollfd, 3> polled = {pollfd{ended_ ? -1 : control_.get(), POLLIN, 0}, pollfd{out_.get(), POLLIN, 0},
-                                    pollfd{err_.get(), POLLIN, 0}};
+    std::vector<pollfd> polled = {pollfd{ended_ ? -1 : control_.get(), POLLIN, 0}, pollfd{out_.get(), POLLIN, 0},
+                                  pollfd{err_.get(), POLLIN, 0}};
+    for (const auto& [descriptor, taker] : child_.also_read) polled.push_back({descriptor, POLLIN, 0});
     const int ready = poll(polled.data(), polled.size(), ended_ ? 0 : static_cast<int>(wait.count()));
-    if (ready > 0) {
-        if (polled[1].revents) take(out_, [this](std::string_view text) { take_output(text); });
-        if (polled[2].revents) {
-            take(err_, [this](std::string_view text) {
-                result_.errors += text;
-                if (result_.errors.size() > errors_kept) result_.errors.erase(0, result_.errors.size() - errors_kept);
-            });
-        }
-        if (polled[0].revents) take_report();
-    }
+    bool any = false;
+    if (ready > 0) any = take_all(polled);
     if (!ended_) enforce_limits();
-    return !ended_ || ready > 0;
+    return !ended_ || any;
 }
 
-void ChildProcess::ask_to_end(bool& why) {
-    why = true;
+// True if something was read.
+bool ChildProcess::take_all(const std::vector<pollfd>& polled) {
+    bool any = false;
+    if (polled[1].revents) any |= take(out_, [this](std::string_view text) { take_output(text); });
+    if (polled[2].revents) {
+        any |= take(err_, [this](std::string_view text) {
+            result_.errors += text;
+            if (result_.errors.size() > errors_kept) result_.errors.erase(0, result_.errors.size() - errors_kept);
+        });
+    }
+    for (std::size_t i = 0; i < child_.also_read.size(); ++i) {
+        auto& [descriptor, taker] = child_.also_read[i];
+        if (polled[3 + i].revents && !read_some(descriptor, taker)) descriptor = -1;  // poll passes it over
+        else any |= polled[3 + i].revents != 0;
+    }
+    if (polled[0].revents) take_report(), any = true;
+    return any;
+}
+
+void ChildProcess::ask_to_end() {
+    if (asked_) return;
     asked_ = Clock::now();
     signal(SIGINT);
 }
@@ -208,9 +225,11 @@ void ChildProcess::enforce_limits() {
     if (asked_) {
         if (now - *asked_ > grace) signal(SIGKILL);
     } else if (child_.stop != nullptr && child_.stop->load()) {
-        ask_to_end(result_.interrupted);
+        result_.interrupted = true;
+        ask_to_end();
     } else if (child_.timeout_s && now - start_ > std::chrono::duration<double>(*child_.timeout_s)) {
-        ask_to_end(result_.timed_out);
+        result_.timed_out = true;
+        ask_to_end();
     }
 }
 

@@ -3,6 +3,8 @@
 // (sim/process/guard.hpp): neither the program nor anything it has started. No shell, no inherited descriptors,
 // standard input from /dev/null.
 #pragma once
+#include <poll.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -32,8 +34,11 @@ struct Child {
     const std::atomic<bool>* stop = nullptr;               // set (by Ctrl-C): the program gets SIGINT, then SIGKILL
     std::function<void(std::string_view)> on_output = {};  // stdout as it comes; empty: kept in ChildResult::output
     std::uint64_t output_limit = UINT64_MAX;               // bytes of stdout after which the program is ended
-    bool terminal = false;                      // stdin, stdout and stderr are a terminal (80 x 24), read as stdout
-    std::vector<int> inherit = {};              // descriptors that stay open in it, by the same number
+    bool terminal = false;          // stdin, stdout and stderr are a terminal (80 x 24), read as stdout
+    std::vector<int> inherit = {};  // descriptors that stay open in it, by the same number
+    // More descriptors of ours to read while it runs (a FIFO, a socket to it), each with who takes what comes. They
+    // stay open, and what is in them at its end is still handed over.
+    std::vector<std::pair<int, std::function<void(std::string_view)>>> also_read = {};
     std::filesystem::path private_folder = {};  // removed if exo-dev dies; otherwise its owner removes it
 };
 
@@ -60,15 +65,16 @@ class ChildProcess {
     // Waits up to so long for output or the end, and hands over what there is. False: ended, and all output is out.
     bool pump(std::chrono::milliseconds wait);
     void signal(int number);  // to its process group; nothing once it has ended
+    void ask_to_end();        // SIGINT now, SIGKILL a little later, while somebody pumps
     const ChildResult& result() const { return result_; }
     ChildResult wait();  // pumps to the end
 
   private:
     void start();
     void take_output(std::string_view);
+    bool take_all(const std::vector<pollfd>&);
     void take_report();
     void enforce_limits();
-    void ask_to_end(bool& why);
 
     using Clock = std::chrono::steady_clock;
     Child child_;

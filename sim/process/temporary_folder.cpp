@@ -18,7 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* prefix = "exo-dev-";
+constexpr const char* prefix = "exo-dev-run.";
+constexpr const char* mark = ".exo-dev";  // a file in each of them: nobody else's folder is ever removed
 constexpr std::time_t surely_locked_s = 60;  // a folder so old has been locked by its run, if that lives
 
 fs::path parent() {
@@ -34,7 +35,7 @@ void remove_left_over(const fs::path& folder) {
     const Descriptor lock(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!lock.open() || flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return;
     std::error_code ignored;
-    fs::remove_all(folder, ignored);
+    if (fs::exists(folder / mark, ignored)) fs::remove_all(folder, ignored);
 }
 
 }  // namespace
@@ -52,6 +53,7 @@ TemporaryFolder::TemporaryFolder() {
     path_ = name;
     lock_ = Descriptor(open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (lock_.open()) flock(lock_.get(), LOCK_EX | LOCK_NB);
+    Descriptor(open((path_ / mark).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)).close();
 }
 
 TemporaryFolder::~TemporaryFolder() {

@@ -218,14 +218,18 @@ TEST_F(TmpDir, FoldersOfTheDeadAreRemovedThoseOfTheLivingStay) {
     const TemporaryFolder parent;
     setenv("TMPDIR", parent.path().c_str(), 1);
     const TemporaryFolder living;
-    const auto dead = parent.path() / "exo-dev-dead00", young = parent.path() / "exo-dev-young0";
-    for (const auto& path : {dead, young}) std::filesystem::create_directory(path);
+    const auto dead = parent.path() / "exo-dev-run.dead00", young = parent.path() / "exo-dev-run.young0",
+               foreign = parent.path() / "exo-dev-run.mine";
+    for (const auto& path : {dead, young, foreign}) std::filesystem::create_directory(path);
+    for (const auto& path : {dead, young}) std::ofstream(path / ".exo-dev") << "";
     const auto old = std::filesystem::file_time_type::clock::now() - 1h;
     std::filesystem::last_write_time(dead, old);
+    std::filesystem::last_write_time(foreign, old);
     std::filesystem::last_write_time(living.path(), old);
     const TemporaryFolder next;
     EXPECT_FALSE(std::filesystem::exists(dead));
     EXPECT_TRUE(std::filesystem::exists(young));
+    EXPECT_TRUE(std::filesystem::exists(foreign));
     EXPECT_TRUE(std::filesystem::exists(living.path()));
 }
 
