@@ -30,7 +30,7 @@ namespace {
 struct RunOptions {
     Scenario scenario;
     std::string engine = "unicorn", kernel, cpu, firmware = "pvh", machine = "q35";
-    std::uint64_t cpus = 1, console_limit_mib = default_console_mib;
+    std::uint64_t cpus = 1, console_limit_kib = default_console_kib;
     std::optional<double> timeout_s;
     bool json = false, real_time = false;
 };
@@ -216,7 +216,7 @@ GuestOptions guest_options(const RunOptions& options) {
     guest.cpus = static_cast<unsigned>(options.cpus);
     guest.ram_bytes = options.scenario.ram_mib << 20;
     guest.timeout_s = options.timeout_s;
-    guest.console_bytes_most = options.console_limit_mib << 20;
+    guest.console_bytes_most = options.console_limit_kib << 10;
     guest.console = live_console(options);
     guest.machine = machine_of(options);
     guest.boot = boot_of(options);
@@ -281,9 +281,9 @@ void add_machine_options(CLI::App& app, RunOptions& options) {
     app.add_option("--cpu", options.cpu, "CPU model, as the engine calls it (qemu: max; bochs: corei7_skylake_x)");
     app.add_option("--cpus", options.cpus, "CPUs of the machine (default 1)")
         ->transform(whole_number(1, sim::cpus_most));
-    app.add_option("--console-limit", options.console_limit_mib,
-                   "MiB that a guest in qemu or bochs may print before it is ended (default 16)")
-        ->transform(whole_number(1, 4096));
+    app.add_option("--console-limit", options.console_limit_kib,
+                   "KiB that a guest in qemu or bochs may print before it is ended (default 16384)")
+        ->transform(whole_number(1, 4 << 20));
     app.add_flag("--real-time", options.real_time,
                  "qemu: the guest's clock is this machine's. Default: it counts instructions, but not with several "
                  "CPUs or uefi");

@@ -79,8 +79,8 @@ void judge(const sim::ChildResult& result, const Watch& watch, const GuestOption
         run.end = GuestEnd::time_limit;
     } else if (watch.flooded) {
         run.end = GuestEnd::console_limit;
-        run.detail = "the guest printed more than " + std::to_string(options.console_bytes_most >> 20) +
-                     " MiB on its console; raise --console-limit";
+        run.detail = "the guest printed more than " + std::to_string(options.console_bytes_most >> 10) +
+                     " KiB on its console; raise --console-limit";
     } else if (watch.reset() || logged("triple fault") || logged("3rd (")) {
         run.end = GuestEnd::reset;
         run.detail = "the guest reset the machine (a triple fault, or its own wish); a run ends at the first reset";
@@ -136,8 +136,7 @@ GuestRun run_in_bochs(const GuestOptions& options) {
          .timeout_s = options.timeout_s,
          .stop = &stop_requested(),
          .on_output = [&](std::string_view text) { watch.on_output(text); },
-         .also_read = {{serial.get(), on_serial}, {log.get(), [&](std::string_view text) { watch.on_log(text); }}},
-         .private_folder = folder.path()});
+         .also_read = {{serial.get(), on_serial}, {log.get(), [&](std::string_view text) { watch.on_log(text); }}}});
     watch.process = &process;
     const sim::ChildResult result = process.wait();
     run.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -15,7 +15,7 @@
 namespace devenv {
 
 // What a guest may print before it is ended, unless said otherwise.
-inline constexpr std::uint64_t default_console_mib = 16;
+inline constexpr std::uint64_t default_console_kib = 16384;
 
 struct GuestOptions {
     std::filesystem::path kernel;
@@ -24,7 +24,7 @@ struct GuestOptions {
     unsigned cpus = 1;
     std::uint64_t ram_bytes = 128ull << 20;
     std::optional<double> timeout_s;
-    std::uint64_t console_bytes_most = default_console_mib << 20;
+    std::uint64_t console_bytes_most = default_console_kib << 10;
     std::function<void(std::string_view)> console;  // as it comes; may be empty
     // QEMU's
     sim::qemu::Machine machine = sim::qemu::Machine::q35;

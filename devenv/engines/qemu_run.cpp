@@ -97,8 +97,8 @@ void judge(const sim::ChildResult& result, const Control& control, const GuestOp
         run.end = GuestEnd::time_limit;
     } else if (result.flooded) {
         run.end = GuestEnd::console_limit;
-        run.detail = "the guest printed more than " + std::to_string(options.console_bytes_most >> 20) +
-                     " MiB on its console; raise --console-limit";
+        run.detail = "the guest printed more than " + std::to_string(options.console_bytes_most >> 10) +
+                     " KiB on its console; raise --console-limit";
     } else if (result.signal != 0) {
         run.detail = std::string("QEMU was killed by signal ") + std::to_string(result.signal) + " (" +
                      strsignal(result.signal) + ")";
@@ -132,11 +132,9 @@ GuestRun run_in_qemu(const GuestOptions& options) {
                                    },
                                .output_limit = options.console_bytes_most,
                                .inherit = {control.theirs.get()},
-                               .also_read = {{control.ours.get(),
-                                              [&](std::string_view text) {
+                               .also_read = {{control.ours.get(), [&](std::string_view text) {
                                                   if (control.events.size() < 65536) control.events += text;
-                                              }}},
-                               .private_folder = folder.path()});
+                                              }}}});
     control.theirs.close();
     const sim::ChildResult result = process.wait();
     run.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -9,7 +9,7 @@ Usage: ./exo-dev test [--label LABEL] [--preset asan|tsan] [-R REGEX] [--json] [
 
 Builds everything and runs the tests; the output of those that fail is shown. Exit status 1 when one fails.
 
-  --label LABEL     only unit, contract, engines, cli, launcher or tidy
+  --label LABEL     only unit, contract, engines, cli, boot, launcher or tidy
   --preset PRESET   asan (address and undefined behaviour) or tsan (threads): the host tests, in a build of their own
   -R REGEX          only tests whose name matches
   --json            a summary as JSON on stdout, ctest's output on stderr
@@ -32,8 +32,8 @@ command_test() {
     case $1 in --label) label=$2 ;; --preset) preset=$2 ;; -R) regex=$2 ;; esac
     shift 2
   done
-  [[ $label =~ ^(|unit|contract|engines|cli|launcher|tidy)$ ]] ||
-    die 2 "test: there is no label '$label': use unit, contract, engines, cli, launcher or tidy"
+  [[ $label =~ ^(|unit|contract|engines|cli|boot|launcher|tidy)$ ]] ||
+    die 2 "test: there is no label '$label': use unit, contract, engines, cli, boot, launcher or tidy"
   [[ $preset =~ ^(dev|asan|tsan)$ ]] || die 2 "test: there is no preset '$preset': use asan or tsan"
   if [ "$preset" != dev ]; then
     [[ $label =~ ^(|unit|contract)$ ]] || die 2 "test: --preset $preset runs host tests: use --label unit or contract"
@@ -83,6 +83,8 @@ tests_json() {
 
 # --- doctor ----------------------------------------------------------------------------------------------------------
 
+DOCTORED=(sim run engine:qemu firmware:uefi engine:bochs trace diff bench image boot test)
+
 command_doctor() {
   local json='' lacking=()
   case ${1:-} in
@@ -94,7 +96,7 @@ command_doctor() {
   [ $# = 0 ] || die 2 "doctor: unknown argument '$1' (./exo-dev doctor --help)"
   . "$ROOT/devenv/setup/packages.sh"
   find_versions
-  mapfile -t lacking < <(for command in sim run trace diff bench image boot test; do missing_for "$command"; done | sort -u)
+  mapfile -t lacking < <(for command in "${DOCTORED[@]}"; do missing_for "$command"; done | sort -u)
   if [ -n "$json" ]; then doctor_json "${lacking[@]}"; else doctor_table "${lacking[@]}"; fi
   [ ${#lacking[@]} = 0 ] || exit 4
 }
@@ -113,7 +115,7 @@ doctor_table() {
   done < <(printf '%s\n' "${REQUIREMENTS[@]}")
   printf '\n'
   if [ $# = 0 ]; then printf 'Nothing is missing.\n'; return; fi
-  broken=$(for command in sim run trace diff bench image boot test; do [ -z "$(missing_for "$command")" ] || printf ' %s' "$command"; done)
+  broken=$(for command in "${DOCTORED[@]}"; do [ -z "$(missing_for "$command")" ] || printf ' %s' "$command"; done)
   printf 'Missing for%s. These commands install what they need by themselves; by hand:\n' "$broken"
   install_commands "$@"
 }
@@ -173,7 +175,7 @@ TEXT
 command___complete() {
   [ $# -gt 0 ] || { printf '%s\n' "${COMMANDS[@]}" --help --version --yes; return; }
   case "$1 ${*: -1}" in
-    *' --label') printf '%s\n' unit contract engines cli launcher tidy; return ;;
+    *' --label') printf '%s\n' unit contract engines cli boot launcher tidy; return ;;
     'test --preset') printf '%s\n' asan tsan; return ;;
     'completion '*) printf '%s\n' bash zsh; return ;;
     doctor*) printf '%s\n' --json --help; return ;;

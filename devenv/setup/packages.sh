@@ -6,7 +6,8 @@
 APT=/etc/apt OS_RELEASE=/etc/os-release
 NEXT_SUITE=forky                                      # the first Debian suite with a Unicorn that can run the kernel
 
-# What is it | Debian package | oldest version that works | commands that need it | what to look for where there is no dpkg
+# What is it | Debian package | oldest version that works | commands and options that need it | what to look for where
+# there is no dpkg
 REQUIREMENTS=(
   "C++23 compiler|g++|4:12.2|sim run trace diff bench image boot test|g++"
   "CMake|cmake|3.25|sim run trace diff bench image boot test|cmake"
@@ -24,6 +25,12 @@ REQUIREMENTS=(
   "GRUB for UEFI|grub-efi-amd64-bin|2.06|image test|/usr/lib/grub/x86_64-efi/moddep.lst"
   "ISO 9660 writer|xorriso|1.5.2|image test|xorriso"
   "FAT tools|mtools|4.0.32|image test|mformat"
+  "QEMU|qemu-system-x86|1:7.0|engine:qemu test|qemu-system-x86_64"
+  "UEFI for QEMU|ovmf|2022.11|firmware:uefi test|/usr/share/OVMF/OVMF_CODE_4M.fd"
+  "Bochs|bochs|2.7|engine:bochs test|bochs"
+  "Bochs's BIOS|bochsbios|2.7|engine:bochs test|/usr/share/bochs/BIOS-bochs-latest"
+  "Bochs's VGA BIOS|vgabios|0.8|engine:bochs test|/usr/share/vgabios/vgabios.bin"
+  "Bochs without a window|bochs-term|2.7|engine:bochs test|/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so"
   "GoogleTest|libgtest-dev|1.12|test|/usr/include/gtest/gtest.h"
 )
 
@@ -53,12 +60,16 @@ is_met() {
   [ -n "$found" ] && { [ "$found" = present ] || dpkg --compare-versions "$found" ge "$2"; }
 }
 
-# missing_for COMMAND: names the packages that are missing or too old, one a line.
+# missing_for NEEDS: names the packages that are missing or too old, one a line. NEEDS is a command, and after blanks
+# what its options ask for (engine:qemu, firmware:uefi, ...).
 missing_for() {
-  local name package needed commands probe
+  local name package needed commands probe word
   while IFS='|' read -r name package needed commands probe; do
-    [[ " $commands " == *" $1 "* ]] || continue
-    is_met "$package" "$needed" || printf '%s\n' "$package"
+    for word in $1; do
+      [[ " $commands " == *" $word "* ]] || continue
+      is_met "$package" "$needed" || printf '%s\n' "$package"
+      break
+    done
   done < <(printf '%s\n' "${REQUIREMENTS[@]}")
 }
 
@@ -234,17 +245,17 @@ install_packages() {
   say "packages installed in $((SECONDS - started)) s"
 }
 
-# need_packages COMMAND: installs what COMMAND lacks, or exits 4 and says what to type.
+# need_packages NEEDS: installs what is lacking, or exits 4 and says what to type.
 need_packages() {
-  local missing package answer
+  local missing package answer command="${1%% *}"
   find_versions
   mapfile -t missing < <(missing_for "$1")
   [ ${#missing[@]} -gt 0 ] || return
   if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
-    die 4 "'$1' needs (as Debian calls them): ${missing[*]}." \
+    die 4 "'$command' needs (as Debian calls them): ${missing[*]}." \
       "This system has no apt-get: install them yourself (./exo-dev doctor shows versions), or use the Containerfile."
   fi
-  say "'$1' needs packages that are missing: ${missing[*]}"
+  say "'$command' needs packages that are missing: ${missing[*]}"
   if [[ " ${missing[*]} " == *" libunicorn-dev "* ]] && ! unicorn_is_packaged; then
     say "Unicorn 2.1.4 comes from Debian $NEXT_SUITE, pinned so that nothing else does (/etc/apt/*.d/exo-os-$NEXT_SUITE*)"
   fi

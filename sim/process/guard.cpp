@@ -25,7 +25,7 @@ void close_from_to(unsigned first, unsigned last) {
 void keep_only(int one, int other) {
     const auto low = static_cast<unsigned>(std::min(one, other)), high = static_cast<unsigned>(std::max(one, other));
     close_from_to(0, low - 1);
-    close_from_to(low + 1, high - 1);
+    if (high > low) close_from_to(low + 1, high - 1);
     close_from_to(high + 1, ~0u);
     while (open("/dev/null", O_RDWR) < 2) {  // 0 to 2 are never anything else
         if (errno == EMFILE || errno == ENOENT) break;
@@ -137,6 +137,17 @@ bool watch(int control, int children, pid_t program) {
 }
 
 }  // namespace
+
+void become_folder_guard(const char* folder, int control) {
+    setsid();
+    prctl(PR_SET_NAME, "exo-dev-guard");
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, nullptr);
+    keep_only(control, control);
+    char byte;
+    remove_folder(read(control, &byte, 1) == 1 ? nullptr : folder);
+}
 
 void become_guard(const GuardOrders& orders) {
     setsid();  // the terminal's signals are for exo-dev, which then tells us

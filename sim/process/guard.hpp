@@ -29,4 +29,8 @@ struct GuardReport {
 
 [[noreturn]] void become_guard(const GuardOrders&);
 
+// The same for a folder alone: waits for a byte on `control` (the folder's owner has removed it) or its end (then it
+// removes the folder).
+[[noreturn]] void become_folder_guard(const char* folder, int control);
+
 }  // namespace sim

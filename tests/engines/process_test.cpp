@@ -160,7 +160,6 @@ TEST(Process, NothingOutlivesUsWhenKilled) {
     if (us == 0) {
         const TemporaryFolder folder;
         Child child = shell("setsid sleep 600 & echo $! $$ $PPID; wait");
-        child.private_folder = folder.path();
         child.on_output = [&](std::string_view text) {
             const std::string line = folder.path().string() + " " + std::string(text);
             if (write(ends[1], line.data(), line.size()) < 0) _exit(1);
@@ -182,6 +181,25 @@ TEST(Process, NothingOutlivesUsWhenKilled) {
     EXPECT_TRUE(eventually([&] { return !lives(daemon) && !lives(program) && !lives(guard); })) << text;
     EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(folder); })) << folder;
     close(ends[0]);
+}
+
+TEST(TemporaryFolder, GoesWithItsOwner) {
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    const pid_t us = fork();
+    if (us == 0) {
+        const TemporaryFolder folder;
+        if (write(ends[1], folder.path().c_str(), folder.path().string().size()) > 0) pause();
+        _exit(1);
+    }
+    char path[512] = {};
+    ASSERT_GT(read(ends[0], path, sizeof path - 1), 0);
+    EXPECT_TRUE(std::filesystem::exists(path));
+    kill(us, SIGKILL);
+    waitpid(us, nullptr, 0);
+    EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(path); })) << path;
+    close(ends[0]);
+    close(ends[1]);
 }
 
 TEST(TemporaryFolder, IsPrivateAndGoes) {
