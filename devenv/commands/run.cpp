@@ -30,7 +30,7 @@ namespace {
 struct RunOptions {
     Scenario scenario;
     std::string engine = "unicorn", kernel, cpu, firmware = "pvh", machine = "q35";
-    std::uint64_t cpus = 1, console_limit_kib = default_console_kib;
+    std::uint64_t console_limit_kib = default_console_kib;
     std::optional<double> timeout_s;
     bool json = false, real_time = false;
 };
@@ -141,7 +141,6 @@ constexpr OptionOfSome options_of_some[] = {
     {"--limit", "unicorn"},
     {"--entry", "unicorn"},
     {"--cpu", "qemu, bochs"},
-    {"--cpus", "host, qemu, bochs"},
     {"--firmware", "qemu"},
     {"--machine", "qemu"},
     {"--real-time", "qemu"},
@@ -164,16 +163,16 @@ Exit run_host(const RunOptions& options) {
     const auto start = std::chrono::steady_clock::now();
     std::string console;
     const auto live = live_console(options);
-    const sim::ChildResult result =
-        sim::run_child({.arguments = {program.string(), "--cmdline", options.scenario.guest_command_line(), "--seed",
-                                      std::to_string(options.scenario.seed), "--cpus", std::to_string(options.cpus)},
-                        .folder = {},
-                        .timeout_s = options.timeout_s,
-                        .stop = &stop_requested(),
-                        .on_output = [&](std::string_view text) {
-                            console += text;
-                            if (live) live(text);
-                        }});
+    const sim::ChildResult result = sim::run_child(
+        {.arguments = {program.string(), "--cmdline", options.scenario.guest_command_line(), "--seed",
+                       std::to_string(options.scenario.seed), "--cpus", std::to_string(options.scenario.cpus)},
+         .folder = {},
+         .timeout_s = options.timeout_s,
+         .stop = &stop_requested(),
+         .on_output = [&](std::string_view text) {
+             console += text;
+             if (live) live(text);
+         }});
     if (options.json) {
         const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
         standard_output().write(json_document({{"schema", report_schema},
@@ -213,7 +212,7 @@ GuestOptions guest_options(const RunOptions& options) {
         throw Failure(Exit::usage, display(guest.kernel) + ": no such file; ./exo-dev run builds the default one");
     guest.command_line = options.scenario.guest_command_line();
     guest.cpu = options.cpu;
-    guest.cpus = static_cast<unsigned>(options.cpus);
+    guest.cpus = options.scenario.cpus;
     guest.ram_bytes = options.scenario.ram_mib << 20;
     guest.timeout_s = options.timeout_s;
     guest.console_bytes_most = options.console_limit_kib << 10;
@@ -221,7 +220,7 @@ GuestOptions guest_options(const RunOptions& options) {
     guest.machine = machine_of(options);
     guest.boot = boot_of(options);
     // Counting makes OVMF take half a minute; and several CPUs would take turns on one thread.
-    guest.instruction_clock = options.cpus == 1 && guest.boot != sim::qemu::Boot::uefi && !options.real_time;
+    guest.instruction_clock = options.scenario.cpus == 1 && guest.boot != sim::qemu::Boot::uefi && !options.real_time;
     return guest;
 }
 
@@ -279,8 +278,6 @@ void add_machine_options(CLI::App& app, RunOptions& options) {
     app.add_option("--machine", options.machine, "QEMU's machine: q35 (default), pc or microvm")
         ->check(CLI::IsMember({"q35", "pc", "microvm"}));
     app.add_option("--cpu", options.cpu, "CPU model, as the engine calls it (qemu: max; bochs: corei7_skylake_x)");
-    app.add_option("--cpus", options.cpus, "CPUs of the machine (default 1)")
-        ->transform(whole_number(1, sim::cpus_most));
     app.add_option("--console-limit", options.console_limit_kib,
                    "KiB that a guest in qemu or bochs may print before it is ended (default 16384)")
         ->transform(whole_number(1, 4 << 20));
