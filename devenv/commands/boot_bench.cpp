@@ -114,7 +114,7 @@ class Bench {
         add("Board, direct entry", [this](BootRow& row) { board(row); });
         for (const OurPath& path : our_paths) add(path.name, [&](BootRow& row) { ours(path, row); });
         add("Bochs, BIOS, GRUB", [this](BootRow& row) { bochs(row); });
-        add("Linux, QEMU q35", [this](BootRow& row) { linux(row); });
+        add("Linux, QEMU q35", [this](BootRow& row) { debian(row); });
         return std::move(rows_);
     }
 
@@ -179,13 +179,13 @@ class Bench {
         if (row.wall_s) take_results(last.run.console, row);
     }
 
-    void linux(BootRow& row) {
-        const LinuxGuest linux = assemble_linux_guest(environment().root / "build" / "linux-guest");
-        row.path = "Linux " + linux.version;
+    void debian(BootRow& row) {
+        const LinuxGuest guest_files = assemble_linux_guest(environment().root / "build" / "linux-guest");
+        row.path = "Linux " + guest_files.version;
         row.configuration = qemu_configuration("q35") + ", initramfs with one static program";
         GuestOptions guest = guest_;
-        guest.kernel = linux.kernel;
-        guest.initrd = linux.initramfs;
+        guest.kernel = guest_files.kernel;
+        guest.initrd = guest_files.initramfs;
         guest.command_line = "console=ttyS0 quiet panic=-1";
         constexpr const char* line = "linux-init tsc=";
         guest.instruction_clock = false;
@@ -193,7 +193,7 @@ class Bench {
         if (!row.wall_s) return;
         guest.instruction_clock = true;
         const Timed counted = timed(guest, run_in_qemu, line);
-        guest.kernel = linux.entry_probe;
+        guest.kernel = guest_files.entry_probe;
         const Timed probe = timed(guest, run_in_qemu, "kernel-entry tsc=");
         const auto end = linux_init_tsc(counted.run.console);
         row.to_entry = linux_entry_tsc(probe.run.console);
