@@ -32,7 +32,7 @@ using Clock = std::chrono::steady_clock;
 struct BootOptions {
     std::string device, compare;
     bool pty = false, json = false;
-    std::uint64_t baud = 115200;
+    unsigned baud = 115200;
     double timeout_s = 600;
 };
 
@@ -214,8 +214,7 @@ void explain(Stop stop, const SerialLine& line, const MachineWatch& machine, con
 
 Exit boot(const BootOptions& options) {
     const Simulated simulated = simulated_marks(options.compare);
-    SerialLine line =
-        options.pty ? SerialLine::pseudo_terminal() : SerialLine::device(options.device, unsigned(options.baud));
+    SerialLine line = options.pty ? SerialLine::pseudo_terminal() : SerialLine::device(options.device, options.baud);
     if (options.pty)
         spdlog::info("the line is {}; for instance: qemu-system-x86_64 ... -serial {}", line.name(), line.name());
     else spdlog::info("watching {} at {} baud", line.name(), options.baud);
@@ -243,7 +242,7 @@ void add_boot(CommandLine& line) {
         app->add_option("--serial", options->device, "Terminal device that the machine's COM1 is connected to");
     app->add_flag("--pty", options->pty, "Open a pseudo-terminal instead and print its name")->excludes(device);
     app->add_option("--baud", options->baud, "Rate of the line (default 115200, the kernel's)")
-        ->transform(whole_number(1, 10'000'000));
+        ->check(CLI::IsMember(known_bauds()));
     app->add_option("--compare", options->compare,
                     "Simulated figures from 'exo-dev sim --json' (default: the last sim's trace)");
     app->add_option("--timeout", options->timeout_s, "Seconds to wait for the end (default 600)")
