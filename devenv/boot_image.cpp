@@ -32,7 +32,11 @@ constexpr std::array common_modules = {"normal", "configfile", "search",   "sear
 constexpr std::array bios_modules = {"biosdisk", "vbe", "vga"};
 constexpr std::array uefi_modules = {"efi_gop", "efi_uga", "video_bochs", "video_cirrus"};
 
-[[noreturn]] void fail_to_write(const fs::path& path, int error) {
+constexpr const char* workshop_name = "/.exo-image-";
+
+// Of a file that is only on its way, the user is told the folder it is made in.
+[[noreturn]] void fail_to_write(const fs::path& file, int error) {
+    const fs::path path = file.string().substr(0, file.string().find(workshop_name));
     const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
     throw Failure(full ? Exit::difference : Exit::usage,
                   fmt::format("{}: cannot be written: {}; {}", display(path), std::strerror(error),
@@ -62,7 +66,7 @@ class Workshop {
         std::error_code failed;
         fs::create_directories(parent, failed);
         if (failed) fail_to_write(parent, failed.value());
-        std::string name = (parent / ".exo-image-XXXXXX").string();
+        std::string name = parent.string() + workshop_name + "XXXXXX";
         if (!mkdtemp(name.data())) fail_to_write(parent, errno);
         folder_ = name;
     }
