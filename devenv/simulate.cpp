@@ -53,6 +53,7 @@ sim::TraceInfo trace_start(const sim::Engine& engine, const sim::TimingModel& mo
     info.seed = scenario.seed;
     info.jitter = scenario.jitter;
     info.irq_at = scenario.irq_at;
+    info.cpus = scenario.cpus;
     return info;
 }
 
@@ -160,17 +161,20 @@ Simulated simulate(const sim::Image& image, const Scenario& scenario, const Obse
         execute(*engine, std::move(config), observers, scenario.limit, run);
         return run;
     }
-    const auto model = sim::make_simple_model();
+    std::vector<std::unique_ptr<sim::TimingModel>> models;
+    std::vector<sim::TimingModel*> by_cpu;
+    for (unsigned i = 0; i < scenario.cpus; ++i) by_cpu.push_back(models.emplace_back(sim::make_simple_model()).get());
+    sim::TimingModel* const model = by_cpu[0];
     const auto profile = sim::make_profile(image);
     const sim::TraceInfo info = trace_start(*engine, *model, image, scenario);
     const auto writer = observers.trace ? sim::make_trace_writer(*observers.trace, info, image) : nullptr;
-    const auto pipeline = sim::make_pipeline(*model, profile.get(), writer.get());
+    const auto pipeline = sim::make_pipeline(by_cpu, profile.get(), writer.get());
     Trail trail(*pipeline);
     run.model = model->name();
     run.model_cpu = model->cpu();
     run.model_description = model->description();
     config.events = &trail;
-    config.modelled_cycles = [&] { return model->now(); };
+    config.modelled_cycles = [model] { return model->now(); };
     execute(*engine, std::move(config), observers, scenario.limit, run);
     take_profile(*profile, run);
     take_trail(trail, run);

@@ -38,6 +38,7 @@ Json info_json(const sim::TraceReader& reader, const std::string& damage) {
             {"seed", i.seed},
             {"jitter", i.jitter},
             {"irq_at", i.irq_at},
+            {"cpus", i.cpus},
             {"complete", i.complete && damage.empty()},
             {"damage", damage.empty() ? Json(nullptr) : Json(damage)},
             {"stop", i.stop},
@@ -58,6 +59,7 @@ std::string info_text(const sim::TraceReader& reader) {
     line("format", std::to_string(i.format));
     line("image", i.image_name + ", build id " + i.build_id);
     line("command line", i.command_line);
+    if (i.cpus > 1) line("cpus", std::to_string(i.cpus));
     line("engine", i.engine + " " + i.engine_version + ", CPU " + i.cpu);
     line("timing model", i.model);
     line("clock", i.clock + ", seed " + std::to_string(i.seed) + (i.jitter ? ", jitter" : ""));

@@ -62,12 +62,13 @@ class SymbolFilter {
 class Show {
   public:
     // The image may be null if neither a mark nor a symbol is asked for.
-    Show(const ShowOptions& options, const sim::Image* image)
+    Show(const ShowOptions& options, const sim::Image* image, const sim::TraceInfo& info)
         : options_(options),
           lines_(make_trace_lines(image, {.json = options.json,
                                           .accesses = options.accesses,
                                           .syntax = options.syntax == "att" ? sim::Syntax::att : sim::Syntax::intel,
-                                          .style = style_for(STDOUT_FILENO)})) {
+                                          .style = style_for(STDOUT_FILENO),
+                                          .several_cpus = info.cpus > 1})) {
         if (!options.mark.empty()) window_.emplace(image->marks(), parse_mark_choice(options.mark));
         if (!options.symbol.empty()) symbol_.emplace(*image, options.symbol);
         const bool whole_window = window_ && window_->has_end();
@@ -163,7 +164,7 @@ Exit show_trace(const ShowOptions& options) {
     const sim::Image* image = image_of(*reader);
     if (!image && !(options.mark.empty() && options.symbol.empty()))
         throw Failure(Exit::difference, "--mark and --symbol need the image; leave them out to see what ran");
-    Show show(options, image);
+    Show show(options, image, reader->info());
     const std::optional<std::string> damage = reader->walk(options.from, show.visitor());
     standard_output().flush();
     if (interrupted()) return Exit::interrupted;

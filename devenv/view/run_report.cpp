@@ -127,6 +127,12 @@ std::string totals_text(const Simulated& run, const Scenario& scenario, const St
     };
     line("stop", std::string(sim::name(run.result.stop)));
     line("instructions", grouped(run.result.instructions));
+    if (scenario.cpus > 1) {
+        std::string each;
+        for (std::size_t i = 0; i < run.result.cpu_instructions.size(); ++i)
+            each += (i ? ", " : "") + ("CPU " + std::to_string(i) + " ") + grouped(run.result.cpu_instructions[i]);
+        line("of which", each);
+    }
     line("cycles", grouped(run.cycles) + " (" +
                        percent(static_cast<double>(run.placeholder_cycles), static_cast<double>(run.cycles)) +
                        " rest on placeholder costs)");
@@ -186,6 +192,9 @@ Json run_json(const Simulated& run, const Scenario& scenario) {
             {"irq_at", extra_interrupts_json(run, scenario)},
             {"limit", scenario.limit},
             {"ram_mib", scenario.ram_mib},
+            {"cpus", scenario.cpus},
+            {"quantum", scenario.quantum},
+            {"cpu_instructions", run.result.cpu_instructions},
             {"command_line", scenario.guest_command_line()},
             {"stop", std::string(sim::name(run.result.stop))},
             {"detail", run.result.detail},

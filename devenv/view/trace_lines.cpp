@@ -53,7 +53,7 @@ class TextLines final : public TraceLines {
         if (narrow()) return narrow_instruction(r, source);
         if (source != source_ && !source.empty()) out += options_.style.cyan(source) + "\n";
         source_ = source;
-        out += fmt::format("{:>11} {:>12} {:>6}  {}  {:<{}}  {}\n", grouped(r.index), grouped(r.cycle),
+        out += fmt::format("{}{:>11} {:>12} {:>6}  {}  {:<{}}  {}\n", cpu(r.cpu), grouped(r.index), grouped(r.cycle),
                            "+" + std::to_string(r.time.cycles), address(at), shorten(code_.symbol(at), symbol_columns),
                            symbol_columns, code_.text(at, bytes_of(r), r.instruction->code_bits));
         return out + accesses(r, 33);
@@ -66,19 +66,18 @@ class TextLines final : public TraceLines {
         if (t.kind == sim::TransferKind::exception && t.vector == 14) {
             what += " (" + page_fault_reason(t.error_code) + ") at " + address(t.fault_address);
         }
-        return event(t.index, cycle, what + ": " + code_.symbol(t.source) + " -> " + code_.symbol(t.target));
+        return event(t, cycle, what + ": " + code_.symbol(t.source) + " -> " + code_.symbol(t.target));
     }
     std::string halt(const sim::Halt& h, sim::Cycle cycle) override {
-        return event(h.index, cycle, "halt: slept " + grouped(h.skipped_ticks) + " ticks");
+        return event(h, cycle, "halt: slept " + grouped(h.skipped_ticks) + " ticks");
     }
     std::string input(const sim::Input& i, sim::Cycle cycle) override {
-        return event(i.index, cycle,
-                     "input " + std::string(name(i.kind)) + " " + hex(i.address) + " = " + hex(i.value));
+        return event(i, cycle, "input " + std::string(name(i.kind)) + " " + hex(i.address) + " = " + hex(i.value));
     }
     std::string control(const sim::Control& c, sim::Cycle cycle) override {
         const bool which = c.kind == sim::ControlKind::msr || c.kind == sim::ControlKind::invalidate_page;
         const bool value = c.kind != sim::ControlKind::invalidate_page && c.kind != sim::ControlKind::invalidate_all;
-        return event(c.index, cycle,
+        return event(c, cycle,
                      "control " + std::string(name(c.kind)) + (which ? " " + hex(c.which) : "") +
                          (value ? " = " + hex(c.value) : ""));
     }
@@ -93,7 +92,7 @@ class TextLines final : public TraceLines {
         std::string out;
         if (place != source_) out += options_.style.cyan(shorten(place, options_.style.width)) + "\n";
         source_ = place;
-        out += fmt::format("{:>10} {:>11} {:>5} {} {}\n", grouped(r.index), grouped(r.cycle),
+        out += fmt::format("{}{:>10} {:>11} {:>5} {} {}\n", cpu(r.cpu), grouped(r.index), grouped(r.cycle),
                            "+" + std::to_string(r.time.cycles), address(at),
                            code_.text(at, bytes_of(r), r.instruction->code_bits));
         return out + accesses(r, 6);
@@ -109,10 +108,12 @@ class TextLines final : public TraceLines {
         return out;
     }
 
-    std::string event(sim::InstructionIndex index, sim::Cycle cycle, const std::string& what) {
-        return fmt::format("{:>11} {:>12}         {}\n", grouped(index), grouped(cycle),
+    template <typename Event>
+    std::string event(const Event& e, sim::Cycle cycle, const std::string& what) {
+        return fmt::format("{}{:>11} {:>12}         {}\n", cpu(e.cpu), grouped(e.index), grouped(cycle),
                            options_.style.bold("-- " + what));
     }
+    std::string cpu(std::uint32_t number) const { return options_.several_cpus ? fmt::format("{:>2} ", number) : ""; }
 
     CodeView code_;
     TraceLinesOptions options_;
@@ -140,11 +141,12 @@ class JsonLines final : public TraceLines {
                      {"line", where.line},
                      {"bytes", bytes},
                      {"text", code_.text(at, bytes_of(r), r.instruction->code_bits)}};
+        if (options_.several_cpus) json["cpu"] = r.cpu;
         if (options_.accesses) json["accesses"] = accesses(r);
         return json_line(json);
     }
     std::string transfer(const sim::Transfer& t, sim::Cycle cycle) override {
-        Json json = event(name(t.kind), t.index, cycle);
+        Json json = event(name(t.kind), t, cycle);
         json["vector"] = t.vector;
         if (t.has_error_code) json["error_code"] = t.error_code;
         json["source"] = hex(t.source);
@@ -153,19 +155,19 @@ class JsonLines final : public TraceLines {
         return json_line(json);
     }
     std::string halt(const sim::Halt& h, sim::Cycle cycle) override {
-        Json json = event("halt", h.index, cycle);
+        Json json = event("halt", h, cycle);
         json["skipped_ticks"] = h.skipped_ticks;
         return json_line(json);
     }
     std::string input(const sim::Input& i, sim::Cycle cycle) override {
-        Json json = event("input", i.index, cycle);
+        Json json = event("input", i, cycle);
         json["kind"] = name(i.kind);
         json["where"] = hex(i.address);
         json["value"] = hex(i.value);
         return json_line(json);
     }
     std::string control(const sim::Control& c, sim::Cycle cycle) override {
-        Json json = event("control", c.index, cycle);
+        Json json = event("control", c, cycle);
         json["kind"] = name(c.kind);
         json["where"] = hex(c.which);
         json["value"] = hex(c.value);
@@ -173,8 +175,11 @@ class JsonLines final : public TraceLines {
     }
 
   private:
-    static Json event(const char* what, sim::InstructionIndex index, sim::Cycle cycle) {
-        return {{"event", what}, {"index", index}, {"cycle", cycle}};
+    template <typename Event>
+    Json event(const char* what, const Event& e, sim::Cycle cycle) const {
+        Json json = {{"event", what}, {"index", e.index}, {"cycle", cycle}};
+        if (options_.several_cpus) json["cpu"] = e.cpu;
+        return json;
     }
     static Json accesses(const sim::TraceRecord& r) {
         Json list = Json::array();

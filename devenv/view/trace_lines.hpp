@@ -15,6 +15,7 @@ struct TraceLinesOptions {
     bool accesses = false;  // text: a line each below the instruction; JSON: an array in it
     sim::Syntax syntax = sim::Syntax::intel;
     Style style;
+    bool several_cpus = false;  // the CPU stands before the instruction's number
 };
 
 class TraceLines {  // each returns whole lines

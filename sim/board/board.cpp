@@ -29,9 +29,13 @@ bool Board::send_messages(unsigned cpu, std::uint64_t now_ticks) {
     const auto command = apics[cpu].take_command();
     if (!command) return false;
     const bool everyone = command->shorthand != LocalApic::Shorthand::none;
-    for (unsigned other = 0; other < apics.size(); ++other)
-        if (other != cpu && (everyone || apics[other].is_destination(command->logical, command->destination)))
-            apics[other].post(command->message, now_ticks + message_ticks);
+    for (unsigned to = 0; to < apics.size(); ++to) {
+        const bool meant = everyone || apics[to].is_destination(command->logical, command->destination);
+        // Itself has had its interrupt at once; INIT comes here for it, too.
+        const bool itself = command->message.delivery == LocalApic::Delivery::init &&
+                            command->shorthand != LocalApic::Shorthand::others;
+        if (meant && (to != cpu || itself)) apics[to].post(command->message, now_ticks + message_ticks);
+    }
     return true;
 }
 

@@ -167,8 +167,8 @@ void EventDecoder::visit(const CodeBlock& code, const Block& block) {
         std::size_t its = 0;
         while (its < accesses.size() && accesses[its].instruction <= block.first + i) ++its;
         at += times_[i].cycles;
-        TraceRecord record{block.first_index + i, at, times_[i], &code, &code.instructions[block.first + i],
-                           accesses.first(its)};
+        TraceRecord record{block.first_index + i, at,       times_[i], &code, &code.instructions[block.first + i],
+                           accesses.first(its),   block.cpu};
         accesses = accesses.subspan(its);
         if (record.index >= from_ && !visitor_.instruction(record)) stopped_ = true;
     }

@@ -73,6 +73,7 @@ void put_info(Bytes& out, const TraceInfo& info) {
     out.add_varint(info.instructions);
     out.add_varint(info.cycles);
     out.add_varint(info.placeholder_cycles);
+    if (info.cpus > 1) out.add_varint(info.cpus);
 }
 
 TraceInfo get_info(Cursor& in) {
@@ -88,6 +89,7 @@ TraceInfo get_info(Cursor& in) {
     info.instructions = in.varint();
     info.cycles = in.varint();
     info.placeholder_cycles = in.varint();
+    if (in.left()) info.cpus = unsigned(in.varint());
     return info;
 }
 

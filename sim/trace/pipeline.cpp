@@ -3,23 +3,25 @@
 #include <array>
 #include <sim/trace/profile.hpp>
 #include <sim/trace/trace.hpp>
+#include <utility>
+#include <vector>
 
 namespace sim {
 namespace {
 
 class Pipeline final : public EventSink {
   public:
-    Pipeline(TimingModel& model, Profile* profile, TraceWriter* writer)
-        : model_(model), profile_(profile), writer_(writer) {}
+    Pipeline(std::vector<TimingModel*> models, Profile* profile, TraceWriter* writer)
+        : models_(std::move(models)), profile_(profile), writer_(writer) {}
 
     void on_code(const CodeBlock& code) override {
-        model_.on_code(code);
+        for (TimingModel* model : models_) model->on_code(code);
         if (profile_) profile_->on_code(code);
         if (writer_) writer_->on_code(code);
     }
     void on_block(const Block& block) override {
         std::span<RetireTime> times = std::span(times_).first(block.count);
-        model_.run(block, times);
+        models_[block.cpu]->run(block, times);
         if (profile_) profile_->on_block(block, times);
         if (writer_) writer_->on_block(block, times);
     }
@@ -30,7 +32,7 @@ class Pipeline final : public EventSink {
         if (writer_) writer_->on_control(control);
     }
     void on_transfer(const Transfer& transfer) override {
-        RetireTime time = model_.transfer(transfer);
+        RetireTime time = models_[transfer.cpu]->transfer(transfer);
         if (profile_) profile_->on_transfer(transfer, time);
         if (writer_) writer_->on_transfer(transfer, time);
     }
@@ -39,7 +41,7 @@ class Pipeline final : public EventSink {
     }
 
   private:
-    TimingModel& model_;
+    std::vector<TimingModel*> models_;  // by CPU
     Profile* profile_;
     TraceWriter* writer_;
     std::array<RetireTime, max_block_instructions> times_{};
@@ -48,7 +50,11 @@ class Pipeline final : public EventSink {
 }  // namespace
 
 std::unique_ptr<EventSink> make_pipeline(TimingModel& model, Profile* profile, TraceWriter* writer) {
-    return std::make_unique<Pipeline>(model, profile, writer);
+    return std::make_unique<Pipeline>(std::vector{&model}, profile, writer);
+}
+
+std::unique_ptr<EventSink> make_pipeline(std::vector<TimingModel*> models, Profile* profile, TraceWriter* writer) {
+    return std::make_unique<Pipeline>(std::move(models), profile, writer);
 }
 
 }  // namespace sim

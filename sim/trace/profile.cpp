@@ -2,7 +2,9 @@
 // Functions and marks of a code block are looked up once, when it is first seen; a block without marks in one function
 // then costs a few additions.
 #include <algorithm>
+#include <array>
 #include <map>
+#include <sim/engine.hpp>
 #include <sim/trace/profile.hpp>
 #include <unordered_map>
 
@@ -42,16 +44,17 @@ class Samples {
     std::uint64_t seen_ = 0, step_ = 1, min_ = ~0ull, total_ = 0;
 };
 
-struct Moment {
-    std::uint64_t instructions;
-    Cycle cycles;
+struct Moment {  // of one CPU
+    std::uint64_t instructions = 0;
+    Cycle cycles = 0;
 };
 
 struct MarkState {
     std::string name;
     std::uint64_t count = 0, first_index = 0;
     bool seen = false;
-    std::vector<Moment> open;  // begins not yet ended, innermost last; for a point: its last hit
+    std::array<std::vector<Moment>, cpus_most>
+        open;  // by CPU: begins not yet ended, innermost last; for a point: its last hit
     Samples cycles, instructions;
 };
 
@@ -106,19 +109,22 @@ class ProfileImpl final : public Profile {
         const BlockProfile& known = blocks_[block.code->id];
         if (!known.hits.empty()) hit_marks(known, block, times);
         if (known.functions.size() == 1) {
-            add(functions_[known.functions[0].second], times.first(block.count));
+            add(functions_[known.functions[0].second], times.first(block.count), spent_[block.cpu]);
         } else {
             for (std::size_t k = 0; k < known.functions.size(); ++k) {
                 std::uint32_t from = std::max<std::uint32_t>(known.functions[k].first, block.first);
                 std::uint32_t to = block.first + block.count;
                 if (k + 1 < known.functions.size()) to = std::min<std::uint32_t>(to, known.functions[k + 1].first);
-                if (from < to) add(functions_[known.functions[k].second], times.subspan(from - block.first, to - from));
+                if (from < to)
+                    add(functions_[known.functions[k].second], times.subspan(from - block.first, to - from),
+                        spent_[block.cpu]);
             }
         }
     }
 
     void on_transfer(const Transfer& transfer, RetireTime time) override {
         FunctionSummary& function = functions_[function_of(transfer.target)];
+        spent_[transfer.cpu].cycles += time.cycles;
         for (FunctionSummary* sum : {&function, &total_}) {
             sum->cycles += time.cycles;
             sum->placeholder_cycles += time.placeholder_cycles;
@@ -161,12 +167,14 @@ class ProfileImpl final : public Profile {
         return it->second;
     }
 
-    void add(FunctionSummary& function, std::span<const RetireTime> times) {
+    void add(FunctionSummary& function, std::span<const RetireTime> times, Moment& spent) {
         std::uint64_t cycles = 0, placeholder = 0;
         for (const RetireTime& time : times) {
             cycles += time.cycles;
             placeholder += time.placeholder_cycles;
         }
+        spent.instructions += times.size();
+        spent.cycles += cycles;
         for (FunctionSummary* sum : {&function, &total_}) {
             sum->instructions += times.size();
             sum->cycles += cycles;
@@ -177,35 +185,37 @@ class ProfileImpl final : public Profile {
     // A mark is hit when its instruction is about to execute: after what retired before it. An instruction that
     // faults does not retire; its mark counts when it is executed again.
     void hit_marks(const BlockProfile& known, const Block& block, std::span<const RetireTime> times) {
-        Moment now{total_.instructions, total_.cycles};
+        const Moment before = spent_[block.cpu];
+        Moment now = before;
         std::uint32_t done = 0;
         for (const Hit& hit : known.hits) {
             if (hit.instruction < block.first) continue;
             std::uint32_t offset = hit.instruction - block.first;
             if (offset >= block.count) break;
             for (; done < offset; ++done) now.cycles += times[done].cycles;
-            now.instructions = total_.instructions + offset;
-            apply(marks_[hit.mark], hit.kind, now, block.first_index + offset);
+            now.instructions = before.instructions + offset;
+            MarkState& mark = marks_[hit.mark];
+            apply(mark, mark.open[block.cpu], hit.kind, now, block.first_index + offset);
         }
     }
 
-    static void apply(MarkState& mark, MarkKind kind, Moment now, InstructionIndex index) {
+    static void apply(MarkState& mark, std::vector<Moment>& open, MarkKind kind, Moment now, InstructionIndex index) {
         if (kind != MarkKind::end && !mark.seen) {
             mark.seen = true;
             mark.first_index = index;
         }
         if (kind == MarkKind::begin) {
-            if (mark.open.size() == max_open) mark.open.erase(mark.open.begin(), mark.open.begin() + max_open / 2);
-            mark.open.push_back(now);
+            if (open.size() == max_open) open.erase(open.begin(), open.begin() + max_open / 2);
+            open.push_back(now);
             return;
         }
-        if (kind == MarkKind::end && mark.open.empty()) return;
-        if (!mark.open.empty()) {
-            mark.cycles.add(now.cycles - mark.open.back().cycles);
-            mark.instructions.add(now.instructions - mark.open.back().instructions);
-            mark.open.pop_back();
+        if (kind == MarkKind::end && open.empty()) return;
+        if (!open.empty()) {
+            mark.cycles.add(now.cycles - open.back().cycles);
+            mark.instructions.add(now.instructions - open.back().instructions);
+            open.pop_back();
         }
-        if (kind == MarkKind::point) mark.open.push_back(now);
+        if (kind == MarkKind::point) open.push_back(now);
         ++mark.count;
     }
 
@@ -217,6 +227,7 @@ class ProfileImpl final : public Profile {
     std::unordered_map<std::uint64_t, std::uint32_t> function_numbers_;  // by start
     std::vector<FunctionSummary> functions_;
     FunctionSummary total_;
+    std::array<Moment, cpus_most> spent_{};  // by CPU
 };
 
 }  // namespace

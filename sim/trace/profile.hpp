@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a run spent, by mark and by function: kept while events go by, from a live run or from a stored trace.
+// What a run spent, by mark and by function, of all CPUs together; the pair of a mark is of one CPU, and counts what
+// that CPU spent between them. Kept while events go by, from a live run or from a stored trace.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -46,5 +47,7 @@ class TraceWriter;
 // The sink that a traced run uses: times each block, then profiles and stores it. model is required; profile and
 // writer may be null. A full disk ends writing, not the run: the writer reports it at finish().
 std::unique_ptr<EventSink> make_pipeline(TimingModel& model, Profile* profile, TraceWriter* writer);
+// The same for several CPUs: a model each, by number.
+std::unique_ptr<EventSink> make_pipeline(std::vector<TimingModel*> models, Profile* profile, TraceWriter* writer);
 
 }  // namespace sim

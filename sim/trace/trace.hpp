@@ -29,6 +29,7 @@ struct TraceInfo {
     std::uint64_t seed = 0;
     bool jitter = false;
     std::vector<std::uint64_t> irq_at;
+    unsigned cpus = 1;
     // known at the end:
     // false: the file ends early, and what is below covers the part that could be read. A damaged image alone leaves it
     // true: all that ran is there.
@@ -58,11 +59,12 @@ std::unique_ptr<TraceWriter> make_trace_writer(const std::filesystem::path&, con
 // One retired instruction as `trace show` wants it.
 struct TraceRecord {
     InstructionIndex index;
-    Cycle cycle;  // retirement, since the start
+    Cycle cycle;  // retirement, since the start; with several CPUs: cycles of all of them together
     RetireTime time;
     const CodeBlock* code;
     const Instruction* instruction;
     std::span<const Access> accesses;  // of this instruction
+    std::uint32_t cpu = 0;
 };
 
 struct TraceVisitor {  // every member may be empty; a function that returns false ends the walk

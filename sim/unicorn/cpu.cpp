@@ -112,7 +112,7 @@ void Cpu::end_slice(std::uint64_t address) {
 void Cpu::finish() {
     recorder_.flush(false, retired_);
     if (halted() && config_.events)
-        config_.events->on_halt({.cpu = number_, .index = retired_, .skipped_ticks = slept_});
+        config_.events->on_halt({.cpu = number_, .index = run_.retired, .skipped_ticks = slept_});
 }
 
 // HLT has executed: no time passes until `wake`.

@@ -6,16 +6,23 @@
 
 namespace sim::unicorn {
 
-Machine::Machine(const RunConfig& config, const CpuidTable& cpuid) : run_(config, cpuid) {
+namespace {
+const RunConfig& checked(const RunConfig& config) {
     if (!config.image) throw EngineError("there is no kernel image to run");
     if (config.clock == Clock::cycles && !config.modelled_cycles)
         throw EngineError("the cycle clock needs a timing model to ask");
     if (config.cpus < 1 || config.cpus > cpus_most)
         throw EngineError(text("the board takes 1 to %u CPUs, not %u", cpus_most, config.cpus));
+    if (config.quantum < 1) throw EngineError("the quantum of several CPUs is 1 instruction or more");
     if (config.cpus > 1 && config.clock == Clock::cycles)
         throw EngineError(
-            "the cycle clock runs one CPU: modelled cycles of several have no common clock yet; "
-            "leave out --clock cycles, or --cpus");
+            "the cycle clock runs one CPU: modelled cycles of several have no common clock yet; leave out --clock "
+            "cycles, or --cpus");
+    return config;
+}
+}  // namespace
+
+Machine::Machine(const RunConfig& config, const CpuidTable& cpuid) : run_(checked(config), cpuid) {
     const KernelEntry entry = load_kernel(run_.board.memory, config);
     entry_address_ = entry.address;
     for (unsigned i = 0; i < config.cpus; ++i) cpus_.push_back(std::make_unique<Cpu>(run_, i));

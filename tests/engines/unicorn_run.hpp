@@ -34,7 +34,7 @@ class CheckingSink : public EventSink {
         ASSERT_LE(block.first + block.count, block.code->instructions.size());
         EXPECT_TRUE(block.count || !block.accesses.empty());
         retired += block.count;
-        digest(block.code->id), digest(block.first), digest(block.count), digest(block.taken);
+        digest(block.cpu), digest(block.code->id), digest(block.first), digest(block.count), digest(block.taken);
         for (const Access& access : block.accesses) check(block, access);
         last_taken = block.taken;
     }
