@@ -67,13 +67,12 @@ void put_info(Bytes& out, const TraceInfo& info) {
                                     &info.build_id, &info.command_line, &info.clock, &info.stop})
         out.add_string(*text);
     out.add_varint(info.seed);
-    out.add_varint(info.jitter);
+    out.add_varint(info.jitter | (info.cpus - 1) << 1);
     out.add_varint(info.irq_at.size());
     for (std::uint64_t at : info.irq_at) out.add_varint(at);
     out.add_varint(info.instructions);
     out.add_varint(info.cycles);
     out.add_varint(info.placeholder_cycles);
-    if (info.cpus > 1) out.add_varint(info.cpus);
 }
 
 TraceInfo get_info(Cursor& in) {
@@ -82,14 +81,15 @@ TraceInfo get_info(Cursor& in) {
                               &info.build_id, &info.command_line, &info.clock, &info.stop})
         *text = in.string();
     info.seed = in.varint();
-    info.jitter = in.varint() != 0;
+    const std::uint64_t jitter_and_cpus = in.varint();
+    info.jitter = jitter_and_cpus & 1;
+    info.cpus = unsigned(jitter_and_cpus >> 1) + 1;
     std::uint64_t count = in.varint();
     if (count > in.left()) in.fail(), count = 0;  // each takes a byte at least
     for (std::uint64_t i = 0; i < count; ++i) info.irq_at.push_back(in.varint());
     info.instructions = in.varint();
     info.cycles = in.varint();
     info.placeholder_cycles = in.varint();
-    if (in.left()) info.cpus = unsigned(in.varint());
     return info;
 }
 
