@@ -13,8 +13,10 @@ using Json = nlohmann::json;
 // Shell text: $QEMU is the QEMU of exo-dev $P that runs the guest (a guard is between them; the first one is only asked
 // for its version). A minute is enough on any machine.
 constexpr const char* find_qemu =
-    "child_of() { cut -d' ' -f1 /proc/$1/task/$1/children; }; for i in $(seq 600); do QEMU=$(child_of $(child_of $P)); "
-    "grep -q -e -plugin /proc/$QEMU/cmdline && break; sleep 0.1; done 2>/dev/null; ";
+    "QEMU=; for i in $(seq 600); do for g in $(cat /proc/$P/task/*/children); do "  // guards: of the program, of the
+                                                                                    // folder
+    "for c in $(cat /proc/$g/task/$g/children); do grep -q -e -plugin /proc/$c/cmdline && QEMU=$c; done; done; "
+    "[ -n \"$QEMU\" ] && break; sleep 0.1; done 2>/dev/null; ";
 
 std::map<std::string, Json> instructions_by_mark(const std::string& report) {
     std::map<std::string, Json> marks;
