@@ -9,7 +9,7 @@ Usage: ./exo-dev test [--label LABEL] [--preset asan|tsan] [-R REGEX] [--json] [
 
 Builds everything and runs the tests; the output of those that fail is shown. Exit status 1 when one fails.
 
-  --label LABEL     only unit, contract, engines, cli, boot, launcher or tidy
+  --label LABEL     only unit, contract, engines, cli, boot, launcher, tidy; or slow: campaigns that no other run has
   --preset PRESET   asan (address and undefined behaviour) or tsan (threads): the host tests, in a build of their own
   -R REGEX          only tests whose name matches
   --json            a summary as JSON on stdout, ctest's output on stderr
@@ -32,8 +32,8 @@ command_test() {
     case $1 in --label) label=$2 ;; --preset) preset=$2 ;; -R) regex=$2 ;; esac
     shift 2
   done
-  [[ $label =~ ^(|unit|contract|engines|cli|boot|launcher|tidy)$ ]] ||
-    die 2 "test: there is no label '$label': use unit, contract, engines, cli, boot, launcher or tidy"
+  [[ $label =~ ^(|unit|contract|engines|cli|boot|launcher|tidy|slow)$ ]] ||
+    die 2 "test: there is no label '$label': use unit, contract, engines, cli, boot, launcher, tidy or slow"
   [[ $preset =~ ^(dev|asan|tsan)$ ]] || die 2 "test: there is no preset '$preset': use asan or tsan"
   if [ "$preset" != dev ]; then
     [[ $label =~ ^(|unit|contract)$ ]] || die 2 "test: --preset $preset runs host tests: use --label unit or contract"
@@ -53,6 +53,7 @@ run_tests() {
     ctest+=(-L '^(unit|contract)$' -LE '^image$')
   fi
   [ -n "$label" ] && ctest+=(-L "^$label\$")
+  [ "$label" = slow ] && ctest+=(-C slow)
   [ -n "$regex" ] && ctest+=(-R "$regex")
   # GCC 12's thread sanitizer can't find its shadow memory when addresses are fully randomised.
   [ "$preset" = tsan ] && setarch -R true 2>/dev/null && ctest=(setarch -R "${ctest[@]}")
@@ -175,7 +176,7 @@ TEXT
 command___complete() {
   [ $# -gt 0 ] || { printf '%s\n' "${COMMANDS[@]}" --help --version --yes; return; }
   case "$1 ${*: -1}" in
-    *' --label') printf '%s\n' unit contract engines cli boot launcher tidy; return ;;
+    *' --label') printf '%s\n' unit contract engines cli boot launcher tidy slow; return ;;
     'test --preset') printf '%s\n' asan tsan; return ;;
     'completion '*) printf '%s\n' bash zsh; return ;;
     doctor*) printf '%s\n' --json --help; return ;;
