@@ -19,6 +19,10 @@ void check(const sim::Engine& engine, const Scenario& scenario) {
     need(engine, scenario.clock == "cycles", can.cycle_clock, "--clock cycles", "a clock fed by the timing model");
     need(engine, !scenario.irq_at.empty(), can.exact_interrupts, "--irq-at", "exact placement of interrupts");
     need(engine, scenario.jitter, can.exact_interrupts, "--jitter", "exact placement of interrupts");
+    if (scenario.engine != "qemu") return;
+    need(engine, scenario.entry != "auto" && scenario.entry != "pvh", false, ("--entry " + scenario.entry).c_str(),
+         "entry other than by PVH");
+    need(engine, scenario.quantum != sim::default_quantum, false, "--quantum", "turns of a chosen length");
 }
 
 }  // namespace

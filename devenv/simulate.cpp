@@ -133,7 +133,7 @@ void add_scenario_options(CLI::App& app, Scenario& scenario) {
         ->transform(whole_number());
     app.add_option("--limit", scenario.limit, "Instructions after which the run is ended (default 2,000,000,000)")
         ->transform(whole_number(1));
-    app.add_option("--scenario", scenario.name, "What the guest does: tour (default), contract, idle");
+    app.add_option("--scenario", scenario.name, "What the guest does: tour (default), stress, contract, idle, panic");
     app.add_option("--cmdline", scenario.command_line, "More for the guest's command line");
     app.add_option("--ram", scenario.ram_mib, "Memory of the guest in MiB (default 128)")
         ->transform(whole_number(16, 3072));

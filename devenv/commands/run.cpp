@@ -140,6 +140,7 @@ constexpr OptionOfSome options_of_some[] = {
     {"--jitter", "unicorn"},
     {"--limit", "unicorn"},
     {"--entry", "unicorn"},
+    {"--quantum", "unicorn"},
     {"--cpu", "qemu, bochs"},
     {"--firmware", "qemu"},
     {"--machine", "qemu"},

@@ -203,6 +203,7 @@ TEST_F(Ends, OptionsThatDoNotFit) {
         EXPECT_NE(result.err.find(why), std::string::npos) << options << result.err;
     };
     refused("--firmware uefi", "--firmware is only for --engine qemu");
+    refused("--engine qemu --quantum 50", "--quantum is only for --engine unicorn");
     refused("--engine qemu --clock cycles", "--clock is only for --engine unicorn");
     refused("--engine bochs --machine pc", "--machine is only for --engine qemu");
     refused("--engine qemu --machine microvm --firmware bios", "microvm boots by --firmware pvh only");

@@ -58,7 +58,9 @@ TEST_F(Qemu, RunsAreTheSameToTheByte) {
 TEST_F(Qemu, WhatItCannotDoIsNamed) {
     for (const auto& [option, capability] : std::map<std::string, std::string>{{"--irq-at 1000", "exact placement"},
                                                                                {"--jitter", "exact placement"},
-                                                                               {"--clock cycles", "timing model"}}) {
+                                                                               {"--clock cycles", "timing model"},
+                                                                               {"--entry multiboot2", "by PVH"},
+                                                                               {"--quantum 50", "turns"}}) {
         const Result refused = shell("$DEV sim --engine qemu --no-trace " + option);
         EXPECT_EQ(refused.status, 4) << option;
         EXPECT_NE(refused.err.find("qemu"), std::string::npos) << refused.err;
