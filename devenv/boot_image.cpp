@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -189,6 +190,17 @@ void need_file(const fs::path& path, const char* package) {
     if (!fs::exists(path)) throw Failure(Exit::missing, path.string() + ": missing; install the package " + package);
 }
 
+// Multiboot2 3.1: the magic number, 8-byte aligned, in the first 32 KiB of the file.
+bool has_multiboot2_header(const std::string& kernel) {
+    constexpr std::uint32_t magic = 0xe85250d6;
+    constexpr std::size_t searched = 32 * 1024;
+    const std::size_t end = std::min(kernel.size(), searched);
+    for (std::size_t at = 0; at + sizeof magic <= end; at += 8) {
+        if (std::memcmp(&kernel[at], &magic, sizeof magic) == 0) return true;
+    }
+    return false;
+}
+
 // FNV-1a, 64 bits: names the image that belongs to this loader, should a machine have several.
 std::string content_name(const std::string& kernel, const std::string& menu_text) {
     std::uint64_t hash = 0xcbf29ce484222325;
@@ -206,6 +218,10 @@ struct Contents {
         check_command_line(options.command_line);
         check_screen(options.screen);
         kernel = read_file(options.kernel);
+        if (!has_multiboot2_header(kernel))
+            throw Failure(Exit::usage, display(options.kernel) +
+                                           ": has no multiboot2 header, so GRUB cannot boot it; a kernel with a PVH "
+                                           "note runs by exo-dev run --engine qemu --firmware pvh");
         menu_text = menu(options);
         name = content_name(kernel, menu_text);
     }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <cstring>
 #include <devenv/boot_image.hpp>
 #include <devenv/engines/guest_run.hpp>
 #include <devenv/environment.hpp>
-#include <fstream>
 
 namespace devenv {
 
@@ -45,31 +43,9 @@ Exit exit_for(GuestEnd end) {
     return Exit::missing;
 }
 
-namespace {
-
-// Multiboot2 3.1: the magic number, 8-byte aligned, in the first 32 KiB of the file.
-bool has_multiboot2_header(const std::filesystem::path& kernel) {
-    std::string start(32 * 1024, '\0');
-    std::ifstream file(kernel, std::ios::binary);
-    file.read(start.data(), static_cast<std::streamsize>(start.size()));
-    for (std::size_t at = 0; at + 4 <= static_cast<std::size_t>(file.gcount()); at += 8) {
-        std::uint32_t word;
-        std::memcpy(&word, &start[at], sizeof word);
-        if (word == 0xe85250d6) return true;
-    }
-    return false;
-}
-
-}  // namespace
-
 void make_boot_iso(const std::filesystem::path& iso, const GuestOptions& options) {
     if (!std::filesystem::exists(options.kernel))
         throw Failure(Exit::usage, display(options.kernel) + ": no such file");
-    if (!has_multiboot2_header(options.kernel)) {
-        throw Failure(Exit::usage, display(options.kernel) +
-                                       ": has no multiboot2 header, so GRUB cannot boot it; a kernel with a PVH note "
-                                       "runs by --engine qemu --firmware pvh");
-    }
     write_iso(iso, {.kernel = options.kernel, .command_line = options.command_line, .menu = false});
 }
 

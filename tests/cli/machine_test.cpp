@@ -229,6 +229,9 @@ TEST_F(Image, WhatCannotBeMadeLeavesNothing) {
     write("file", "");
     EXPECT_EQ(shell("$DEV image -o file/below").status, 2);
     EXPECT_EQ(shell("$DEV image --kernel nosuch.elf -o made").status, 2);
+    const Result no_kernel = shell("$DEV image --kernel $DEV -o made");
+    EXPECT_EQ(no_kernel.status, 2);
+    EXPECT_NE(no_kernel.err.find("no multiboot2 header"), std::string::npos) << no_kernel.err;
     for (const char* bad : {"'a\"b'", "\"it's\"", "'a\\b'", "\"$(printf 'a\\nb')\"", "\"$(printf %2000s x)\""})
         EXPECT_EQ(shell("$DEV image -o made --cmdline " + std::string(bad)).status, 2) << bad;
     EXPECT_EQ(shell("$DEV image -o made --screen huge").status, 2);
