@@ -88,9 +88,20 @@ void judge_status(const sim::ChildResult& result, const Control& control, GuestR
     }
 }
 
+// QEMU tells by whose signal it ends. Where exo-dev ended it, that is no news.
+std::string without_our_signal(std::string errors) {
+    const std::size_t said = errors.find(": terminating on signal ");
+    if (said == errors.npos) return errors;
+    const std::size_t before = errors.rfind('\n', said);
+    const std::size_t start = before == errors.npos ? 0 : before + 1;
+    const std::size_t end = errors.find('\n', said);
+    return errors.erase(start, end == errors.npos ? end : end + 1 - start);
+}
+
 void judge(const sim::ChildResult& result, const Control& control, const GuestOptions& options, GuestRun& run) {
     run.status = result.status;
-    run.errors = result.errors;
+    const bool ended_by_us = result.interrupted || result.timed_out || result.flooded;
+    run.errors = ended_by_us ? without_our_signal(result.errors) : result.errors;
     if (result.interrupted) {
         run.end = GuestEnd::interrupted;
     } else if (result.timed_out) {

@@ -94,6 +94,7 @@ TEST_F(Ends, AGuestWithoutEndMeetsItsTimeLimit) {
         EXPECT_EQ(result.status, 5) << options << result.err;
         EXPECT_EQ(nlohmann::json::parse(result.out)["stop"], "time-limit");
         EXPECT_NE(result.err.find("raise --timeout"), std::string::npos) << result.err;
+        EXPECT_EQ(result.err.find(" says:"), std::string::npos) << "nothing but the limit is news: " << result.err;
     }
     EXPECT_TRUE(nothing_left());
     EXPECT_TRUE(engines("qemu-system-x86_64").empty());
