@@ -176,7 +176,8 @@ class Cpu {
     void go_to(std::uint64_t linear) { state_->rip = view_.rip_of(linear); }
     bool paging() const { return state_->cr[0] >> 31 & 1; }
 
-    static constexpr std::uint64_t rflags_if = 1u << 9, rflags_tf = 1u << 8, rflags_nt = 1u << 14, rflags_rf = 1u << 16;
+    static constexpr std::uint64_t rflags_if = 1u << 9, rflags_tf = 1u << 8, rflags_nt = 1u << 14, rflags_rf = 1u << 16,
+                                   rflags_vm = 1u << 17;
     static constexpr std::uint64_t poll_instructions = 1024;  // at least so often the stop flag is looked at
     static constexpr std::uint64_t pause_ticks = 64;          // with several CPUs: an estimate (Zen 4: 40 to 70 cycles)
     static constexpr unsigned fault_history = 8;

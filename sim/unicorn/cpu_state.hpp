@@ -52,7 +52,6 @@ inline constexpr std::uint32_t hidden_segments = 1u << 6;  // some base of DS, E
 inline constexpr std::uint32_t hidden_protected = 1u << 7;
 inline constexpr std::uint32_t hidden_long = 1u << 14;  // EFER.LMA
 inline constexpr std::uint32_t hidden_code64 = 1u << 15;
-inline constexpr std::uint32_t hidden_virtual86 = 1u << 17;
 
 // Pointers into one instance; valid as long as it is open.
 struct CpuView {

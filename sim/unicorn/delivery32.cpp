@@ -40,7 +40,7 @@ constexpr std::uint32_t attribute_32bit = 1u << 22;  // D or B
 bool Cpu::refuses_legacy(std::uint8_t vector, std::uint64_t return_address) {
     const char* why = nullptr;
     if (!(state_->hidden_flags & hidden_protected)) why = "in real mode";
-    else if (state_->hidden_flags & hidden_virtual86) why = "in virtual-8086 mode";
+    else if (state_->rflags & rflags_vm) why = "in virtual-8086 mode";
     if (!why) return false;
     stop(StopReason::unsupported, text("vector %u %s at %s: only 32-bit protected and 64-bit mode have exceptions and "
                                        "interrupts here",
