@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
     devenv::add_run(line);    // run it fast, without a trace: unicorn or the host backend
     devenv::add_trace(line);  // look into a trace file
     devenv::add_diff(line);   // cycles gained and lost between two commits
+    devenv::add_lockstep(line);  // two engines at once, compared at every instruction
     devenv::add_bench(line);  // native figures, and the simulator's own speed
     devenv::add_image(line);  // what a PC boots: exo.iso, exo.img
     devenv::add_boot(line);   // watch a real machine's serial line

@@ -195,6 +195,7 @@ Exit exit_for(sim::StopReason reason) {
             return Exit::guest_failed;
         case instruction_limit:
             return Exit::limit;
+        case imposed:  // lockstep only, which judges by itself
         case interrupted:
             return Exit::interrupted;
         case unsupported:

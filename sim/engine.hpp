@@ -14,7 +14,8 @@
 
 namespace sim {
 
-class Image;  // sim/image/image.hpp
+class Image;    // sim/image/image.hpp
+class Imposed;  // sim/imposed.hpp
 
 enum class Clock : std::uint8_t {
     instructions,  // the guest's time stamp is retired instructions (plus what HLT skipped): nothing modelled feeds
@@ -57,6 +58,7 @@ struct RunConfig {
     std::atomic<std::uint64_t>* progress = nullptr;  // retired instructions so far, updated now and then
     EventSink* events = nullptr;                     // null: no events, the fastest way
     std::function<Cycle()> modelled_cycles;          // Clock::cycles only
+    Imposed* imposed = nullptr;  // inputs and interrupts come from there, not from devices; Clock::instructions only
 };
 
 enum class StopReason : std::uint8_t {
@@ -66,6 +68,7 @@ enum class StopReason : std::uint8_t {
     halted_for_ever,  // HLT with nothing that could wake it
     instruction_limit,
     interrupted,  // `stop` was set
+    imposed,      // whoever imposes inputs and interrupts wants no more
     reset,        // the guest asked for a reset
     outside_ram,  // fetched or touched physical memory that is not there
     unsupported,  // an instruction this engine cannot run faithfully

@@ -10,6 +10,7 @@ void add_sim(CommandLine&);
 void add_run(CommandLine&);
 void add_trace(CommandLine&);
 void add_diff(CommandLine&);
+void add_lockstep(CommandLine&);
 void add_bench(CommandLine&);
 void add_image(CommandLine&);
 void add_boot(CommandLine&);

@@ -25,7 +25,7 @@ const char* name(sim::TransferKind kind) {
     return names.at(static_cast<std::size_t>(kind));
 }
 const char* name(sim::InputKind kind) {
-    static constexpr std::array names = {"tsc", "cpuid", "port", "mmio", "random", "start"};
+    static constexpr std::array names = {"tsc", "cpuid", "port", "mmio", "random", "start", "msr"};
     return names.at(static_cast<std::size_t>(kind));
 }
 const char* name(sim::ControlKind kind) {

@@ -186,7 +186,7 @@ std::optional<std::string> EventDecoder::other(Token token) {
             std::uint8_t kind = flow_.byte();
             InstructionIndex at = index();
             std::uint64_t address = flow_.varint(), value = flow_.varint();
-            if (flow_.failed() || kind > static_cast<unsigned>(InputKind::start)) return "an unknown input";
+            if (flow_.failed() || kind > static_cast<unsigned>(InputKind::msr)) return "an unknown input";
             call(visitor_.input, Input{state_.cpu, at, static_cast<InputKind>(kind), address, value});
             return std::nullopt;
         }

@@ -64,6 +64,21 @@ bool Cpu::control_value_faults(const Instruction& instruction) const {
     }
 }
 
+// Does the I/O permission map of the TSS let this privilege level reach the port (SDM 1 19.5.2)?
+bool Cpu::io_permitted(const Instruction& instruction) {
+    constexpr unsigned map_base = 102, tss_least = 103;
+    const std::uint64_t offset = instruction.address - recorder_.block()->code.address;
+    const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);
+    const bool immediate = (*opcode.at & 0xf4) == 0xe4 && !(*opcode.at & 8);  // E4-E7; others have the port in DX
+    const unsigned port = immediate ? opcode.at[1] : std::uint16_t(state_->general[2]);
+    const unsigned bytes = !(*opcode.at & 1) ? 1 : opcode.operand16 ? 2 : 4;
+    std::uint16_t base = 0, map = 0;
+    if (state_->tr.limit < tss_least || space_.read(state_->tr.base + map_base, &base, sizeof base)) return false;
+    const unsigned at = base + port / 8;
+    if (at + 1 > state_->tr.limit || space_.read(state_->tr.base + at, &map, sizeof map)) return false;
+    return !(map >> port % 8 & ((1u << bytes) - 1));
+}
+
 // Without paging an address is a physical one, of which the engine drops the upper bits. True: the run has ended.
 bool Cpu::beyond_physical(const Instruction& instruction) {
     if (instruction.address >> physical_bits) {

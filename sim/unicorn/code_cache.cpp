@@ -16,6 +16,7 @@ bool needs_attention(const Instruction& instruction) {
         case Special::hlt:
         case Special::in:
         case Special::out:
+        case Special::rdmsr:
         case Special::wrmsr:
         case Special::mov_to_cr:
         case Special::invlpg:

@@ -121,6 +121,7 @@ void Cpu::halt() {
     shadow_until_ = 0;
     board_.chipset.uart.flush();
     if (attend_halted()) return;
+    if (config_.imposed) return wake_imposed();
     activity_ = Activity::halted;
     deaf_ = false;
     slept_ = 0;

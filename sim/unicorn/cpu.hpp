@@ -17,6 +17,7 @@
 #include <optional>
 #include <sim/engine.hpp>
 #include <sim/image/image.hpp>
+#include <sim/imposed.hpp>
 #include <sim/unicorn/address_space.hpp>
 #include <sim/unicorn/code_cache.hpp>
 #include <sim/unicorn/cpu_state.hpp>
@@ -52,6 +53,8 @@ class Cpu {
         enter_kernel(uc_.get(), view_, entry);
         activity_ = Activity::running;
     }
+
+    void start_imposed();  // instead of `enter`
 
     // Local time at which it can go on: now, when it wakes from HLT or a message arrives, or `never`.
     std::uint64_t ready_at();
@@ -111,6 +114,7 @@ class Cpu {
     void after_special(const Instruction&);
     bool before_special(const Step*);
     void emulate_random(const Instruction&);
+    void skip(const Step*);
     bool attend(std::uint64_t address);
     void raise_due();
     void take_interrupt(std::uint8_t vector, std::uint64_t address);
@@ -118,9 +122,20 @@ class Cpu {
     static const Step* no_step();
     unsigned index_of(const Step* step) const { return unsigned(step - recorder_.block()->steps.data()); }
 
+    // imposed.cpp: a run whose inputs and interrupts are given
+    bool follow(std::uint64_t address);
+    void wake_imposed();
+    void announce_imposed(const Step*);
+    std::uint64_t imposed_input(InputKind, std::uint64_t address, unsigned bytes = 8, unsigned part = 0);
+    bool imposes_msr(std::uint32_t number) const;
+    void emulate_rdmsr(const Step*);
+    ArchitecturalState architectural_state() const;
+    void adopt(const ArchitecturalState&);
+
     // checks.cpp
     bool control_value_faults(const Instruction&) const;
     bool beyond_physical(const Instruction&);
+    bool io_permitted(const Instruction&);
 
     // delivery.cpp
     enum class Entry : std::uint8_t { exception, interrupt, software };

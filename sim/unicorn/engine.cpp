@@ -67,6 +67,8 @@ std::string_view name(StopReason reason) {
             return "instruction-limit";
         case StopReason::interrupted:
             return "interrupted";
+        case StopReason::imposed:
+            return "imposed";
         case StopReason::reset:
             return "reset";
         case StopReason::outside_ram:

@@ -123,12 +123,19 @@ struct Cpu::Hooks {
     static int time_stamp(uc_engine*, void* user) {
         Cpu& cpu = *static_cast<Cpu*>(user);
         guard(cpu, [&] {
-            const std::uint64_t ticks = cpu.now_ticks();
+            const std::uint64_t ticks = cpu.config_.imposed ? cpu.imposed_input(InputKind::tsc, 0) : cpu.now_ticks();
             cpu.input(InputKind::tsc, 0, ticks);
             cpu.state_->general[0] = std::uint32_t(ticks);
             cpu.state_->general[2] = ticks >> 32;
         });
         return 1;  // the engine's own is not wanted
+    }
+
+    static int time_stamp_and_cpu(uc_engine* uc, void* user) {
+        time_stamp(uc, user);
+        Cpu& cpu = *static_cast<Cpu*>(user);
+        cpu.state_->general[1] = std::uint32_t(cpu.read_msr(regs::msr::tsc_aux));
+        return 1;
     }
 
     static int cpuid(uc_engine*, void* user) {
@@ -140,6 +147,11 @@ struct Cpu::Hooks {
             constexpr std::uint32_t osxsave = 1u << 27;  // a copy of CR4.OSXSAVE (bit 18)
             if (leaf == 1) result.ecx = (result.ecx & ~osxsave) | (cpu.state_->cr[4] >> 18 & 1 ? osxsave : 0);
             const std::uint64_t address = std::uint64_t{leaf} << 32 | subleaf;
+            if (cpu.config_.imposed) {
+                const std::uint64_t low = cpu.imposed_input(InputKind::cpuid, address, 8, 0);
+                const std::uint64_t high = cpu.imposed_input(InputKind::cpuid, address, 8, 1);
+                result = {std::uint32_t(low), std::uint32_t(low >> 32), std::uint32_t(high), std::uint32_t(high >> 32)};
+            }
             cpu.input(InputKind::cpuid, address, std::uint64_t{result.ebx} << 32 | result.eax);
             cpu.input(InputKind::cpuid, address, std::uint64_t{result.edx} << 32 | result.ecx);
             general[0] = result.eax, general[3] = result.ebx, general[1] = result.ecx, general[2] = result.edx;
@@ -152,7 +164,9 @@ struct Cpu::Hooks {
         std::uint32_t value = 0;
         guard(cpu, [&] {
             const std::uint64_t now = Chipset::timed(std::uint16_t(port)) ? cpu.now_ticks() : 0;
-            value = cpu.board_.read_port(std::uint16_t(port), unsigned(bytes), now);
+            value = cpu.config_.imposed
+                        ? std::uint32_t(cpu.imposed_input(InputKind::port, std::uint16_t(port), unsigned(bytes)))
+                        : cpu.board_.read_port(std::uint16_t(port), unsigned(bytes), now);
             cpu.input(InputKind::port, std::uint16_t(port), value);
         });
         return value;
@@ -165,6 +179,21 @@ struct Cpu::Hooks {
             if (cpu.board_.write_port(std::uint16_t(port), unsigned(bytes), value, now)) cpu.wait_for_change();
         });
     }
+
+    // With inputs imposed everything between RAM and 4 GiB is a device, from offset 0 on.
+    static std::uint64_t imposed_read(uc_engine*, std::uint64_t offset, unsigned bytes, void* user) {
+        Cpu& cpu = *static_cast<Cpu*>(user);
+        std::uint64_t value = 0;
+        guard(cpu, [&] {
+            const std::uint64_t physical = cpu.board_.memory.bytes() + offset;
+            const MemoryOperand& operand = cpu.current_->instruction->memory[0];
+            const std::uint64_t first = cpu.space_.translate(cpu.operand_address(operand));
+            value = cpu.imposed_input(InputKind::mmio, physical, bytes, unsigned(physical - first));
+        });
+        return value;
+    }
+
+    static void imposed_write(uc_engine*, std::uint64_t, unsigned, std::uint64_t, void*) {}
 
     static std::uint64_t mmio_read(uc_engine*, std::uint64_t offset, unsigned, void* user) {
         Cpu& cpu = *static_cast<Cpu*>(user);
@@ -207,10 +236,18 @@ void Cpu::install_hooks() {
     // leave the engine's fast path (2.5 times slower with the code hook). Those accesses end the run by an error code.
     add(UC_HOOK_INSN, &Hooks::syscall, UC_X86_INS_SYSCALL);
     add(UC_HOOK_INSN, &Hooks::time_stamp, UC_X86_INS_RDTSC);
-    add(UC_HOOK_INSN, &Hooks::time_stamp, UC_X86_INS_RDTSCP);
+    add(UC_HOOK_INSN, &Hooks::time_stamp_and_cpu, UC_X86_INS_RDTSCP);
     add(UC_HOOK_INSN, &Hooks::cpuid, UC_X86_INS_CPUID);
     add(UC_HOOK_INSN, &Hooks::in, UC_X86_INS_IN);
     add(UC_HOOK_INSN, &Hooks::out, UC_X86_INS_OUT);
+    if (config_.imposed) {
+        constexpr std::uint64_t low_end = 1ull << 32;
+        const std::uint64_t ram = board_.memory.bytes();
+        if (const uc_err error =
+                uc_mmio_map(uc_.get(), ram, low_end - ram, &Hooks::imposed_read, this, &Hooks::imposed_write, this))
+            throw EngineError(text("Unicorn cannot map the imposed devices: %s", uc_strerror(error)));
+        return;
+    }
     if (const uc_err error = uc_mmio_map(uc_.get(), regs::lapic::default_base, page_bytes, &Hooks::mmio_read, this,
                                          &Hooks::mmio_write, this))
         throw EngineError(text("Unicorn cannot map the local APIC: %s", uc_strerror(error)));

@@ -25,8 +25,10 @@ const RunConfig& checked(const RunConfig& config) {
 Machine::Machine(const RunConfig& config, const CpuidTable& cpuid) : run_(checked(config), cpuid) {
     const KernelEntry entry = load_kernel(run_.board.memory, config);
     entry_address_ = entry.address;
+    if (config.imposed && config.cpus > 1) throw EngineError("a run whose inputs are imposed has one CPU");
     for (unsigned i = 0; i < config.cpus; ++i) cpus_.push_back(std::make_unique<Cpu>(run_, i));
-    cpus_[0]->enter(entry);
+    if (config.imposed) cpus_[0]->start_imposed();
+    else cpus_[0]->enter(entry);
 }
 
 RunResult Machine::run() {
@@ -44,6 +46,7 @@ RunResult Machine::run() {
     run_.board.chipset.uart.flush();
     if (config.progress) config.progress->store(run_.retired, std::memory_order_relaxed);
     result.instructions = run_.retired;
+    if (config.imposed) config.imposed->end(result.stop);
     return std::move(result);
 }
 

@@ -50,6 +50,7 @@ const Step* Cpu::slow_step(std::uint64_t address, std::uint32_t bytes) {
     if (retired_ >= due_ && attend(address)) return nullptr;
     const Step* step = sequential ? next_ : enter_block(address, bytes);
     if (!paging() && view_.code64() && beyond_physical(*step->instruction)) return nullptr;
+    if (config_.imposed) announce_imposed(step);
     if (step->match == no_match && !before_special(step)) return nullptr;
     return step;
 }
@@ -77,6 +78,11 @@ const Step* Cpu::again(const Step* step, std::uint64_t address, std::uint32_t by
     }
     recorder_.merge_iteration();
     if (recorder_.crowded()) recorder_.flush(false, retired_);
+    if (config_.imposed) {
+        next_ = step;  // an interrupt here cuts the block short before this instruction
+        go_to(address);
+        if (follow(address)) return nullptr;
+    }
     if (++repeat_polls_ % repeat_poll_iterations == 0 || board_.power_off()) {
         // Millions of iterations are one instruction for the clock, but not for who waits for the run to end.
         if (config_.stop && config_.stop->load(std::memory_order_relaxed)) {
@@ -169,8 +175,8 @@ bool Cpu::before_special(const Step* step) {
     switch (instruction.special) {
         case Special::in:
         case Special::out:
-            // The engine does not look at IOPL. There is no I/O permission bitmap on this board's kernels.
-            if (view_.cpl() <= (state_->rflags >> io_privilege_shift & 3)) return true;
+            // The engine does not look at IOPL.
+            if (view_.cpl() <= (state_->rflags >> io_privilege_shift & 3) || io_permitted(instruction)) return true;
             deliver_in_hook({.vector = general_protection}, Entry::exception, address, step);
             return false;
         case Special::syscall:
@@ -206,6 +212,10 @@ bool Cpu::before_special(const Step* step) {
             written_msr_ = std::uint32_t(state_->general[1]);
             written_msr_value_ = state_->general[2] << 32 | std::uint32_t(state_->general[0]);
             return true;
+        case Special::rdmsr:
+            if (view_.cpl() != 0 || !imposes_msr(std::uint32_t(state_->general[1]))) return true;
+            emulate_rdmsr(step);
+            return false;
         case Special::sti:
             was_interruptible_ = interruptible();
             return true;
@@ -218,14 +228,19 @@ bool Cpu::before_special(const Step* step) {
             return false;
         case Special::rdrand:
             emulate_random(instruction);
-            announced_ = 1;
-            current_ = step;
-            next_ = step + 1;
-            write_register(UC_X86_REG_RIP, view_.rip_of(address + instruction.length));
+            skip(step);
             return false;
         default:
             return true;
     }
+}
+
+// The host has done it: go on behind it.
+void Cpu::skip(const Step* step) {
+    announced_ = 1;
+    current_ = step;
+    next_ = step + 1;
+    write_register(UC_X86_REG_RIP, view_.rip_of(step->instruction->address + step->instruction->length));
 }
 
 // RDRAND and RDSEED, which CPUID does not announce, come from the run's seed.
@@ -233,7 +248,7 @@ void Cpu::emulate_random(const Instruction& instruction) {
     const std::uint64_t offset = instruction.address - recorder_.block()->code.address;
     const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);  // 0F C7 /6 or /7
     std::uint64_t& target = state_->general[opcode.rm()];
-    std::uint64_t value = next_random(run_.random_state);
+    std::uint64_t value = config_.imposed ? imposed_input(InputKind::random, 0) : next_random(run_.random_state);
     if (!(opcode.rex & 8)) value = opcode.operand16 ? value & 0xffff : value & 0xffff'ffff;
     input(InputKind::random, 0, value);
     target = opcode.operand16 && !(opcode.rex & 8) ? (target & ~0xffffull) | value : value;
@@ -258,6 +273,7 @@ bool Cpu::attend(std::uint64_t address) {
         return true;
     }
     if (config_.progress) config_.progress->store(retired_, std::memory_order_relaxed);
+    if (config_.imposed) return follow(address);
     raise_due();
     if (several_) {
         take_signals();
@@ -291,7 +307,7 @@ void Cpu::take_interrupt(std::uint8_t vector, std::uint64_t address) {
     if (recorder_.block() && next_->instruction && next_->instruction->address == address)
         code_.remember(recorder_.block(), index_of(next_));
     recorder_.flush(left_block(address), retired_);
-    apic_.accept(vector);
+    if (!config_.imposed) apic_.accept(vector);
     if (run_.result.interrupts_at.size() < interrupts_noted) run_.result.interrupts_at.push_back(retired_);
     next_ = no_step();
     deliver({.vector = vector}, Entry::interrupt, address);
@@ -299,6 +315,7 @@ void Cpu::take_interrupt(std::uint8_t vector, std::uint64_t address) {
 }
 
 void Cpu::update_attention() {
+    if (config_.imposed) return wait_for_change();  // every instruction is asked for
     std::uint64_t next = retired_ + poll_instructions;
     if (config_.instruction_limit) next = std::min(next, *config_.instruction_limit);
     if (next_irq_at_ < irq_at_.size()) next = std::min(next, irq_at_[next_irq_at_]);

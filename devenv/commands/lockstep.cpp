@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// exo-dev lockstep: the image in QEMU and in Unicorn at once, compared before every instruction.
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <devenv/command_line.hpp>
+#include <devenv/commands/commands.hpp>
+#include <devenv/environment.hpp>
+#include <devenv/numbers.hpp>
+#include <devenv/output.hpp>
+#include <devenv/signals.hpp>
+#include <devenv/simulate.hpp>
+#include <devenv/view/format.hpp>
+#include <devenv/view/lockstep_report.hpp>
+#include <devenv/view/progress.hpp>
+#include <devenv/view/run_report.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sim/image/image.hpp>
+#include <sim/lockstep/lockstep.hpp>
+#include <sim/lockstep/sequences/sequences.hpp>
+
+namespace devenv {
+
+namespace {
+
+struct LockstepOptions {
+    Scenario scenario;
+    std::string kernel;
+    unsigned sequences = 0;
+    bool known = false, markdown = false, json = false;
+};
+
+constexpr const char* examples =
+    "  exo-dev lockstep                              the tour: every instruction in both engines\n"
+    "  exo-dev lockstep --limit 50000                the first 50,000 instructions; ends with status 5\n"
+    "  exo-dev lockstep --scenario contract\n"
+    "  exo-dev lockstep --sequences 304 --seed 7     generated ones: flags, strings, exceptions, rings, SSE, x87\n"
+    "  exo-dev lockstep --kernel my.elf --json | jq .difference\n"
+    "  exo-dev lockstep --known                      what engines may do differently, why, and whose fault it is";
+
+Exit show_known(const LockstepOptions& options) {
+    Output& out = standard_output();
+    if (options.json) out.write(json_document(known_differences_json()));
+    else out.write(options.markdown ? known_differences_markdown() : known_differences_text(style_for(STDOUT_FILENO)));
+    out.flush();
+    return Exit::done;
+}
+
+Exit judge(const sim::LockstepResult& result) {
+    if (result.difference) return Exit::difference;
+    const bool power_off = result.run.stop == sim::StopReason::power_off;
+    if (power_off && (result.ram_differing || result.leader_console != result.follower_console)) {
+        spdlog::error("every state was equal, but {} differs at the end",
+                      result.ram_differing ? "RAM" : "the console's text");
+        return Exit::difference;
+    }
+    if (!power_off) spdlog::error("{}: {}", sim::name(result.run.stop), result.run.detail);
+    return exit_for(result.run.stop);
+}
+
+sim::LockstepConfig configure(const LockstepOptions& options, const sim::Image* image,
+                              const std::filesystem::path& kernel) {
+    sim::LockstepConfig config;
+    config.image = image;
+    config.image_path = kernel;
+    config.plugin = environment().build / "sim" / "lockstep" / "exo-lockstep-qemu.so";
+    config.command_line = options.scenario.guest_command_line();
+    config.ram_bytes = options.scenario.ram_mib << 20;
+    config.limit = options.scenario.limit;
+    config.stop = &stop_requested();
+    return config;
+}
+
+Exit run_generated(const LockstepOptions& options) {
+    const Environment where = environment();
+    sim::LockstepConfig config = configure(options, nullptr, {});
+    const sim::lockstep::SequencesResult result = sim::lockstep::run_sequences(
+        config, where.build / "sim" / "lockstep" / "exo-sequences.elf", options.sequences, options.scenario.seed);
+    Output& out = standard_output();
+    const Style style = style_for(STDOUT_FILENO);
+    if (options.json) {
+        const auto image = sim::Image::load(where.build / "sim" / "lockstep" / "exo-sequences.elf");
+        nlohmann::json report = lockstep_json(result.last, *image);
+        report["sequences"] = sequences_json(result);
+        out.write(json_document(report));
+    } else {
+        out.write(sequences_text(result, style) + lockstep_text(result.last, style));
+    }
+    out.flush();
+    return result.differences.empty() ? judge(result.last) : Exit::difference;
+}
+
+Exit lockstep(const LockstepOptions& options) {
+    if (options.known || options.markdown) return show_known(options);
+    if (options.sequences) return run_generated(options);
+    const std::filesystem::path kernel =
+        options.kernel.empty() ? environment().kernel() : std::filesystem::path(options.kernel);
+    const auto image = sim::Image::load(kernel);
+    sim::LockstepConfig config = configure(options, image.get(), kernel);
+    std::atomic<std::uint64_t> retired{0};
+    config.progress = &retired;
+    Output& out = standard_output();
+    std::optional<sim::LockstepResult> result;
+    {
+        Progress progress([&] { return "  " + grouped(retired.load()) + " instructions compared"; });
+        if (!options.json)
+            config.console = [&](std::string_view text) {
+                if (text.empty()) return;
+                progress.around(
+                    [&] {
+                        out.write(text);
+                        out.flush();
+                    },
+                    text.back() == '\n');
+            };
+        result = sim::run_lockstep(config);
+    }
+    if (options.json) out.write(json_document(lockstep_json(*result, *image)));
+    else out.write("\n" + lockstep_text(*result, style_for(STDOUT_FILENO)));
+    out.flush();
+    const std::string difference = difference_text(*result, *image, style_for(STDERR_FILENO));
+    if (!difference.empty()) spdlog::error("{}", difference);
+    return judge(*result);
+}
+
+}  // namespace
+
+void add_lockstep(CommandLine& line) {
+    CLI::App* app = line.command(
+        "lockstep", "Run the image in QEMU and in Unicorn at once and compare every instruction", examples);
+    const auto options = std::make_shared<LockstepOptions>();
+    Scenario& scenario = options->scenario;
+    app->add_option("--kernel", options->kernel, "Kernel image with a PVH note (default: the one just built)");
+    app->add_option("--leader", "The engine that leads: qemu, the only one")->check(CLI::IsMember({"qemu"}));
+    app->add_option("--scenario", scenario.name, "What the guest does: tour (default), contract, idle");
+    app->add_option("--cmdline", scenario.command_line, "More for the guest's command line");
+    app->add_option("--seed", scenario.seed, "The guest gets it as seed=N (default 0)")->transform(whole_number());
+    app->add_option("--limit", scenario.limit, "Instructions after which both are ended (default 2,000,000,000)")
+        ->transform(whole_number(1));
+    app->add_option("--ram", scenario.ram_mib, "Memory of the guest in MiB (default 128)")
+        ->transform(whole_number(16, 2048));
+    app->add_option("--sequences", options->sequences, "Instead of a kernel: so many generated instruction sequences")
+        ->transform(whole_number(1, sim::lockstep::sequences_most));
+    app->add_flag("--known", options->known, "Only show the table of known differences");
+    app->add_flag("--markdown", options->markdown, "The same as docs/limits.md has it");
+    app->add_flag("--json", options->json, "One JSON document on stdout");
+    line.does(app, [options] { return lockstep(*options); });
+}
+
+}  // namespace devenv

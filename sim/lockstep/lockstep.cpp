@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <sim/image/image.hpp>
+#include <sim/lockstep/comparison.hpp>
+#include <sim/lockstep/leader.hpp>
+#include <sim/lockstep/lockstep.hpp>
+
+namespace sim {
+
+LockstepResult run_lockstep(const LockstepConfig& config) {
+    const auto entry = config.image->pvh_entry();
+    if (!entry)
+        throw ImageError(config.image->name() +
+                         ": it has no PVH note, by which QEMU would enter it; add an ELF note of Xen's type 18");
+    std::string console;
+    const auto leader = lockstep::make_qemu_leader({.image = config.image_path,
+                                                    .plugin = config.plugin,
+                                                    .command_line = config.command_line,
+                                                    .ram_bytes = config.ram_bytes,
+                                                    .entry = *entry,
+                                                    .console = [&](std::string_view text) { console += text; },
+                                                    .stop = config.stop});
+    LockstepResult result = run_lockstep(config, *leader);
+    result.leader_console = std::move(console);
+    return result;
+}
+
+LockstepResult run_lockstep(const LockstepConfig& config, lockstep::Leader& leader) {
+    LockstepResult result;
+    const auto engine = make_unicorn_engine();
+    result.leader = leader.name();
+    result.leader_cpu = lockstep::leader_cpu();
+    result.follower = engine->name() + " " + engine->version();
+    lockstep::Comparison comparison(leader, result);
+    RunConfig run;
+    run.image = config.image;
+    run.command_line = config.command_line;
+    run.entry = BootProtocol::pvh;
+    run.ram_bytes = config.ram_bytes;
+    run.stop = config.stop;
+    run.instruction_limit = config.limit;
+    run.progress = config.progress;
+    run.imposed = &comparison;
+    run.console = [&](std::string_view text) {
+        result.follower_console += text;
+        if (config.console) config.console(text);
+    };
+    result.run = engine->run(run);
+    return result;
+}
+
+}  // namespace sim
