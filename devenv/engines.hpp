@@ -9,8 +9,8 @@ namespace devenv {
 
 struct Scenario;
 
-// "unicorn" or "qemu". Throws sim::EngineError, Failure (missing) if the scenario needs what this engine cannot do:
-// the message names both.
-std::unique_ptr<sim::Engine> make_engine(const std::string& name, const Scenario&);
+// "unicorn", "qemu" or "bochs". Throws sim::EngineError, Failure (missing) if the scenario needs what this engine
+// cannot do: the message names both; Failure (usage) for a window that the image or the engine does not have.
+std::unique_ptr<sim::Engine> make_engine(const std::string& name, const Scenario&, const sim::Image&);
 
 }  // namespace devenv

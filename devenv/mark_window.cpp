@@ -5,14 +5,14 @@
 
 namespace devenv {
 
-MarkChoice parse_mark_choice(const std::string& text) {
+MarkChoice parse_mark_choice(const std::string& text, const char* option) {
     const std::size_t colon = text.rfind(':');
     if (colon == std::string::npos) return {.name = text};
     MarkChoice choice{.name = text.substr(0, colon)};
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, choice.number);
     if (error != std::errc{} || stop != end || choice.number == 0) {
-        throw Failure(Exit::usage, "--mark " + text + ": after the colon comes the number of the window, from 1");
+        throw Failure(Exit::usage, option + (" " + text) + ": after the colon comes the number of the window, from 1");
     }
     return choice;
 }

@@ -17,7 +17,7 @@ struct MarkChoice {
 };
 
 // "boot" or "boot:3". Throws Failure (usage) if what follows the colon is no number from 1 on.
-MarkChoice parse_mark_choice(const std::string& text);
+MarkChoice parse_mark_choice(const std::string& text, const char* option = "--mark");
 
 class MarkWindow {
   public:

@@ -151,7 +151,7 @@ void add_scenario_options(CLI::App& app, Scenario& scenario) {
 
 Simulated simulate(const sim::Image& image, const Scenario& scenario, const Observers& observers) {
     Simulated run;
-    const auto engine = make_engine(scenario.engine, scenario);
+    const auto engine = make_engine(scenario.engine, scenario, image);
     run.engine = engine->name();
     run.engine_version = engine->version();
     run.cpu = engine->cpu();
@@ -186,6 +186,7 @@ Exit exit_for(sim::StopReason reason) {
     using enum sim::StopReason;
     switch (reason) {
         case power_off:
+        case window_end:
             return Exit::done;
         case guest_failed:
         case triple_fault:

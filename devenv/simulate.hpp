@@ -24,7 +24,7 @@ namespace devenv {
 inline constexpr std::uint64_t default_instruction_limit = 2'000'000'000;
 
 struct Scenario {
-    std::string engine = "unicorn";      // or "qemu"
+    std::string engine = "unicorn";      // or "qemu", "bochs"
     std::string clock = "instructions";  // or "cycles"
     std::vector<std::uint64_t> irq_at;
     bool jitter = false;
@@ -35,7 +35,9 @@ struct Scenario {
     std::uint64_t ram_mib = 128;
     unsigned cpus = 1;
     std::uint64_t quantum = sim::default_quantum;
-    std::string entry = "auto";  // how the image is entered: auto, direct, pvh, multiboot2
+    std::string window;                  // "bochs" only, which needs it: MARK[:N]
+    std::optional<std::uint64_t> count;  // its instructions, instead of all up to the mark's end
+    std::string entry = "auto";          // how the image is entered: auto, direct, pvh, multiboot2
 
     std::string guest_command_line() const;  // with the seed
 };

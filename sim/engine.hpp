@@ -67,6 +67,7 @@ enum class StopReason : std::uint8_t {
     triple_fault,
     halted_for_ever,  // HLT with nothing that could wake it
     instruction_limit,
+    window_end,   // what was asked for has been traced; the guest would go on
     interrupted,  // `stop` was set
     imposed,      // whoever imposes inputs and interrupts wants no more
     reset,        // the guest asked for a reset

@@ -12,6 +12,7 @@
 #include <devenv/view/failure_report.hpp>
 #include <devenv/view/run_report.hpp>
 #include <memory>
+#include <sim/bochs/engine.hpp>
 
 namespace devenv {
 
@@ -31,6 +32,8 @@ constexpr const char* examples =
     "  exo-dev sim --irq-at 120000 --irq-at 120001 a timer interrupt before exactly these instructions\n"
     "  exo-dev sim --kernel my.elf --cmdline scenario=contract --limit 50000000\n"
     "  exo-dev sim --kernel other.elf --no-trace   another kernel, by its PVH note or multiboot2 header\n"
+    "  exo-dev sim --engine bochs --window user.null_call:500\n"
+    "                                              one window of the run, from Bochs's debugger\n"
     "  exo-dev sim --entry multiboot2              ours, as GRUB would enter it";
 
 std::optional<std::filesystem::path> trace_path(const SimOptions& options, const std::filesystem::path& kernel) {
@@ -89,8 +92,13 @@ void add_sim(CommandLine& line) {
     app->add_option(
         "--kernel", options->kernel,
         "Kernel image, an x86 ELF file, ours or another PVH or multiboot2 kernel (default: the one just built)");
-    app->add_option("--engine", options->scenario.engine, "unicorn (default) or qemu")
-        ->check(CLI::IsMember({"unicorn", "qemu"}));
+    app->add_option("--engine", options->scenario.engine,
+                    "unicorn (default), qemu, or bochs, which traces a window of the run")
+        ->check(CLI::IsMember({"unicorn", "qemu", "bochs"}));
+    app->add_option("--window", options->scenario.window,
+                    "bochs: trace from the N-th begin of a mark to its end, MARK[:N], 1,000,000 instructions at most");
+    app->add_option("--count", options->scenario.count, "bochs: trace so many instructions from the window's begin")
+        ->transform(whole_number(1, sim::bochs_window_most));
     add_scenario_options(*app, options->scenario);
     CLI::Option* trace = app->add_option("--trace", options->trace, "Trace file to write (default build/sim.trace)");
     app->add_flag("--no-trace", options->no_trace, "Write no trace")->excludes(trace);

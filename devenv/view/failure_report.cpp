@@ -122,7 +122,7 @@ std::string registers_text(const sim::Registers& r) {
 
 std::string failure_text(const Simulated& run, const sim::Image& image, const Style& style) {
     using enum sim::StopReason;
-    if (run.result.stop == power_off) return "";
+    if (run.result.stop == power_off || run.result.stop == window_end) return "";
     const CodeView code(&image);
     const std::string head = style.red(headline(run, style)) + "\n";
     switch (run.result.stop) {

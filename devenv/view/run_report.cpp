@@ -158,7 +158,8 @@ std::string next_steps_text(const Simulated& run, bool ours, const Style& style)
         if (out.empty()) out = style.bold("  try next") + "\n";
         out += "  ./exo-dev " + command + "\n      " + style.dim(what) + "\n";
     };
-    const bool ended_well = run.result.stop == sim::StopReason::power_off;
+    const bool ended_well =
+        run.result.stop == sim::StopReason::power_off || run.result.stop == sim::StopReason::window_end;
     if (run.trace && run.trace->error.empty()) {
         const std::string show = "trace show " + display(run.trace->path);
         if (!ended_well) {

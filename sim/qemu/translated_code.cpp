@@ -21,24 +21,6 @@ constexpr std::array<std::array<std::size_t, 3>, 3> modes_to_try = {
 [[noreturn]] void broken(const char* what) {
     throw EngineError(std::string("the stream from QEMU is broken: ") + what + "; please report this");
 }
-
-// Does it read a descriptor table, which is no operand of it?
-bool loads_descriptor(const Instruction& instruction, std::span<const std::uint8_t> bytes) {
-    switch (instruction.special) {
-        case Special::mov_ss:
-        case Special::iret:
-        case Special::ltr:
-        case Special::lldt:
-        case Special::far_transfer:
-            return true;
-        case Special::plain: {  // MOV to a segment register; POP to FS, GS
-            const std::uint8_t before = bytes.size() >= 2 ? bytes[bytes.size() - 2] : 0, last = bytes.back();
-            return (before == 0x8e && last >= 0xc0) || (before == 0x0f && (last == 0xa1 || last == 0xa9));
-        }
-        default:
-            return false;
-    }
-}
 }  // namespace
 
 TranslatedCode::TranslatedCode(std::uint64_t low_ram_bytes) : low_ram_bytes_(low_ram_bytes) {

@@ -69,6 +69,8 @@ std::string_view name(StopReason reason) {
             return "interrupted";
         case StopReason::imposed:
             return "imposed";
+        case StopReason::window_end:
+            return "window-end";
         case StopReason::reset:
             return "reset";
         case StopReason::outside_ram:

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// From the lines of Bochs's trace to the events of sim/events.hpp. An instruction is told before it executes: whether
+// it retired is known when the next one comes. It has not if an exception pushed its own address, or if it is a string
+// instruction that goes on. 64-bit code and one CPU only.
+#pragma once
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <sim/bochs/trace_lines.hpp>
+#include <sim/engine.hpp>
+#include <sim/image/decoder.hpp>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sim::bochs {
+
+class TraceDecoder {
+  public:
+    // `events` may be null. RAM from 0 to `ram_bytes`, without the hole for the screen: other accesses are a device's.
+    TraceDecoder(EventSink* events, std::uint64_t ram_bytes);
+
+    // A line before the first breakpoint, or one that is not understood, is passed over. Throws EngineError when the
+    // guest leaves 64-bit mode, and what the sink throws.
+    // Returns whether an instruction is about to execute.
+    bool line(std::string_view);
+    void finish();  // no line comes any more: tells what has retired. The instruction at hand has not.
+
+    InstructionIndex retired() const { return retired_ + pending_retired(); }
+    // Address of the instruction that is about to execute.
+    std::optional<std::uint64_t> about_to_execute() const;
+    bool halted() const { return now_ && now_->special == Special::hlt; }
+    std::uint64_t breakpoints() const { return breakpoints_; }
+    const std::vector<InstructionIndex>& interrupts_at() const { return interrupts_at_; }
+    std::shared_ptr<std::deque<CodeBlock>> code_blocks() const { return blocks_; }
+
+  private:
+    void take(const InstructionLine&);
+    void take(const AccessLine&);
+    void settle(std::uint64_t next_address);
+    void start(const InstructionLine&, const Instruction&);
+    Instruction decode(const InstructionLine&);
+    void drop_descriptor_accesses();
+    void emit(bool taken, bool last_retired);
+    const CodeBlock& code_for_block();
+    void transfer(std::uint64_t source, std::uint64_t target);
+    InstructionIndex pending_retired() const { return instructions_.empty() ? 0 : instructions_.size() - 1; }
+
+    struct Delivery {
+        InterruptLine line;
+        bool exception;
+        std::uint64_t pushed[2] = {};  // the last two, the latest first
+        TransferKind kind = TransferKind::interrupt;
+    };
+    static constexpr std::size_t interrupts_noted = 1 << 16;
+
+    EventSink* events_;
+    std::uint64_t ram_bytes_;
+    std::unique_ptr<Decoder> decoder_;
+    std::shared_ptr<std::deque<CodeBlock>> blocks_ = std::make_shared<std::deque<CodeBlock>>();
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::vector<CodeBlock*>> at_;  // by addresses
+    // The block at hand. Its last instruction is the one that is about to execute.
+    std::vector<Instruction> instructions_;
+    std::vector<std::uint8_t> bytes_;
+    std::uint64_t physical_address_ = 0;
+    std::vector<Access> accesses_;
+    std::optional<Instruction> now_;
+    std::size_t accesses_before_ = 0;  // of the block: they belong to instructions before this one
+    bool exception_raised_ = false;
+    std::optional<Delivery> delivery_;
+    InstructionIndex retired_ = 0;
+    std::uint64_t breakpoints_ = 0;
+    std::vector<InstructionIndex> interrupts_at_;
+};
+
+}  // namespace sim::bochs
