@@ -121,6 +121,7 @@ struct Machine {
 template <typename F>
 CommandTest::Result watched(const CommandTest& test, const std::string& line, F&& act) {
     CommandTest::Result result;
+    std::filesystem::remove(test.folder / "err");  // what the command before it said
     std::thread boot([&] { result = test.shell(line); });
     for (int i = 0; i < 600; ++i) {
         const std::string err = CommandTest::read(test.folder / "err");
