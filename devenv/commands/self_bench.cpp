@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <devenv/commands/self_bench.hpp>
+#include <devenv/commands/stream_bench.hpp>
 #include <devenv/environment.hpp>
 #include <devenv/output.hpp>
 #include <devenv/signals.hpp>
@@ -239,6 +240,7 @@ Exit self_bench(const SelfBenchOptions& options) {
         const Samples& s = samples[layer];
         report.rows.push_back({title(layer), median(s.loop), median(s.windows), median(s.whole)});
     }
+    report.qemu = stream_bench(*image, report.batches, options.quick);
     standard_output().write(options.json ? json_document(self_bench_json(report))
                                          : self_bench_text(report, style_for(STDOUT_FILENO)));
     return Exit::done;

@@ -57,6 +57,7 @@ std::string self_bench_text(const SelfBenchReport& report, const Style& style) {
         }
         out += "  " + style.bold(workload.title) + "\n" + table.text(style) + bar_text(report, workload) + "\n";
     }
+    out += stream_bench_text(report.qemu, style);
     std::string names;
     for (const std::string& name : report.hot_marks) names += (names.empty() ? "" : ", ") + name;
     return out + "  M instructions/s, medians of " + std::to_string(report.batches) +
@@ -87,6 +88,7 @@ Json self_bench_json(const SelfBenchReport& report) {
                                 {"cpu", speed->cpu},
                                 {"met", speed->cpu >= workload.bar}});
     }
+    json["qemu"] = stream_bench_json(report.qemu);
     return json;
 }
 

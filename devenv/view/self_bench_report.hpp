@@ -2,6 +2,7 @@
 // The simulator's own speed, as a table a workload and as JSON, with the bars the project has set itself.
 #pragma once
 #include <devenv/view/run_report.hpp>
+#include <devenv/view/stream_bench_report.hpp>
 #include <devenv/view/style.hpp>
 #include <optional>
 #include <set>
@@ -23,6 +24,7 @@ struct SelfBenchReport {
     std::vector<SelfBenchRow> rows;  // from the fewest layers to all
     std::set<std::string> hot_marks;
     unsigned batches = 0;
+    StreamReport qemu;  // rows of its own: two processes, another bar
 };
 
 std::string self_bench_text(const SelfBenchReport&, const Style&);

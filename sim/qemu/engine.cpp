@@ -2,13 +2,13 @@
 #include <sim/qemu/engine.hpp>
 
 #include <cstring>
-#include <fstream>
 #include <regs/pc.hpp>
 #include <sim/board/text.hpp>
 #include <sim/image/image.hpp>
 #include <sim/process/child.hpp>
 #include <sim/process/temporary_folder.hpp>
 #include <sim/qemu/command_line.hpp>
+#include <sim/qemu/guest_child.hpp>
 #include <sim/qemu/stream_decoder.hpp>
 #include <sim/qemu/stream_reader.hpp>
 
@@ -72,27 +72,12 @@ class QemuRun {
 };
 
 Child QemuRun::command(const qemu::Program& program, const std::string& plugin) {
-    const std::filesystem::path kernel = folder_.path() / "kernel.elf";
-    std::ofstream file(kernel, std::ios::binary);
-    const auto bytes = config_.image->bytes();
-    file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    if (!file.flush()) throw EngineError(kernel.string() + ": cannot be written; is the disk full?");
-    const auto entry = config_.image->pvh_entry();
-    if (!entry) throw EngineError(config_.image->name() + ": has no PVH note, by which QEMU would start it");
-    const std::string load = plugin + text(",memory=%d,doorbell=%d,entry=%#llx", reader_.memory(),
-                                           reader_.producer_doorbell(), static_cast<unsigned long long>(*entry));
-    return {.arguments = qemu::arguments({.cpus = config_.cpus,
-                                          .ram_bytes = config_.ram_bytes,
-                                          .kernel = kernel,
-                                          .guest_command_line = config_.command_line,
-                                          .extra = {"-plugin", load}},
-                                         program),
-            .on_output =
-                [this](std::string_view text) {
-                    if (config_.console) config_.console(text);
-                },
-            .inherit = {reader_.memory(), reader_.producer_doorbell()},
-            .private_folder = folder_.path()};
+    Child child = qemu::guest_child(program, config_, folder_.path());
+    qemu::add_stream(child, plugin, reader_, *config_.image);
+    child.on_output = [this](std::string_view text) {
+        if (config_.console) config_.console(text);
+    };
+    return child;
 }
 
 bool QemuRun::nothing_happens(bool words_came) {

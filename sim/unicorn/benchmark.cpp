@@ -8,13 +8,20 @@
 #include <sim/unicorn/benchmark.hpp>
 #include <sim/unicorn/cpu_state.hpp>
 
-extern "C" const std::uint8_t exo_benchmark_guest[], exo_benchmark_guest_iterations[], exo_benchmark_guest_end[];
+extern "C" const std::uint8_t exo_benchmark_guest[], exo_benchmark_guest_pvh[], exo_benchmark_guest_iterations[],
+    exo_benchmark_guest_end[];
 
 namespace sim::unicorn {
 
 namespace {
 
 constexpr std::uint64_t load_address = 0x100000, ram_bytes = 16 << 20;
+
+struct PvhNote {
+    Elf64_Nhdr header{.n_namesz = 4, .n_descsz = 4, .n_type = 18};  // XEN_ELFNOTE_PHYS32_ENTRY
+    char name[4] = "Xen";
+    std::uint32_t entry = std::uint32_t(load_address + std::uint64_t(exo_benchmark_guest_pvh - exo_benchmark_guest));
+};
 
 void check(uc_err error, const char* what) {
     if (error) throw EngineError(text("Unicorn cannot %s: %s", what, uc_strerror(error)));
@@ -38,17 +45,24 @@ std::unique_ptr<Image> benchmark_guest(std::uint64_t iterations) {
     header.e_phoff = sizeof header;
     header.e_ehsize = sizeof header;
     header.e_phentsize = sizeof(Elf64_Phdr);
-    header.e_phnum = 1;
-    Elf64_Phdr segment{};
-    segment.p_type = PT_LOAD;
-    segment.p_flags = PF_R | PF_X;
-    segment.p_offset = sizeof header + sizeof segment;
-    segment.p_vaddr = segment.p_paddr = load_address;
-    segment.p_filesz = segment.p_memsz = code_bytes;
-    std::vector<std::uint8_t> file(segment.p_offset + code_bytes);
-    std::uint8_t* code = file.data() + segment.p_offset;
+    header.e_phnum = 2;
+    const PvhNote note;
+    Elf64_Phdr segments[2]{};
+    segments[0].p_type = PT_LOAD;
+    segments[0].p_flags = PF_R | PF_X;
+    segments[0].p_offset = sizeof header + sizeof segments + sizeof note;
+    segments[0].p_vaddr = segments[0].p_paddr = load_address;
+    segments[0].p_filesz = segments[0].p_memsz = code_bytes;
+    segments[1].p_type = PT_NOTE;
+    segments[1].p_flags = PF_R;
+    segments[1].p_offset = sizeof header + sizeof segments;
+    segments[1].p_filesz = segments[1].p_memsz = sizeof note;
+    segments[1].p_align = 4;
+    std::vector<std::uint8_t> file(segments[0].p_offset + code_bytes);
+    std::uint8_t* code = file.data() + segments[0].p_offset;
     std::memcpy(file.data(), &header, sizeof header);
-    std::memcpy(file.data() + sizeof header, &segment, sizeof segment);
+    std::memcpy(file.data() + sizeof header, segments, sizeof segments);
+    std::memcpy(file.data() + segments[1].p_offset, &note, sizeof note);
     std::memcpy(code, exo_benchmark_guest, code_bytes);
     std::memcpy(code + (exo_benchmark_guest_iterations - exo_benchmark_guest), &iterations, sizeof iterations);
     return Image::parse(std::move(file), "benchmark guest");

@@ -9,7 +9,8 @@
 namespace sim::unicorn {
 
 // 22 instructions with 10 memory accesses, a call and a branch that is hard to predict, over and over; data and stack
-// are mapped NX. Ends by power-off, and by HLT where nobody answers that port. Reports no progress and takes no input.
+// are mapped NX. Has a PVH note: QEMU runs it too. Ends by power-off, and by HLT where nobody answers that port.
+// Reports no progress and takes no input.
 std::unique_ptr<Image> benchmark_guest(std::uint64_t iterations);
 
 enum class RawHook : std::uint8_t { none, counting };

@@ -190,6 +190,12 @@ TEST_F(Kernel, SelfBenchmarkHasEveryLayer) {
     }
     EXPECT_EQ(json["bars"].size(), 2u);
     EXPECT_FALSE(json["hot_marks"].empty());
+    EXPECT_FALSE(json["qemu"].contains("missing")) << json["qemu"];
+    ASSERT_EQ(json["qemu"]["rows"].size(), 6u);
+    for (const Json& row : json["qemu"]["rows"]) {
+        if (row["loop"].is_null()) continue;  // on a busy machine a start-up can take longer than that
+        for (const char* clock : {"wall", "qemu_cpu"}) EXPECT_GT(row["loop"][clock], 0) << row;
+    }
     const Result table = shell("$DEV bench --self --quick --kernel $KERNEL");
     EXPECT_EQ(table.status, 0);
     for (const char* part : {"no hooks", "bar 15: ", "bar 8: ", "M/s CPU"})

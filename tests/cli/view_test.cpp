@@ -89,6 +89,23 @@ TEST(SelfBenchReport, RatiosAreToTheFirstThatRan) {
     EXPECT_NE(text.find("bar 8: not met"), std::string::npos) << text;
 }
 
+TEST(StreamReport, TheSlowerProcessIsJudged) {
+    const StreamReport report{.rows = {{"alone", StreamSpeed{300, 310, {}}, {}, false},
+                                       {"timed", StreamSpeed{15, 100, 21}, StreamSpeed{15, 19, 30}, true}},
+                              .start_up_s = 0.25};
+    const Json json = stream_bench_json(report);
+    EXPECT_TRUE(json["rows"][0]["image"].is_null());
+    EXPECT_TRUE(json["rows"][0]["loop"]["exo_dev_cpu"].is_null());
+    ASSERT_EQ(json["bars"].size(), 2u);
+    EXPECT_EQ(json["bars"][0]["met"], true);  // by CPU time: 21
+    EXPECT_EQ(json["bars"][0]["cpu"], 21.0);
+    EXPECT_EQ(json["bars"][1]["met"], false);  // 19
+    const std::string text = stream_bench_text(report, {});
+    EXPECT_NE(text.find("bar 20, timed: met (21.0"), std::string::npos) << text;
+    EXPECT_NE(text.find("bar 20, timed: not met (19.0"), std::string::npos) << text;
+    EXPECT_NE(stream_bench_text({.rows = {}, .missing = "not there"}, {}).find("not there"), std::string::npos);
+}
+
 TEST(FunctionsTable, EqualNamesHaveTheirAddress) {
     const std::vector<sim::FunctionSummary> functions = {
         {"exo::log<...>", 0x1000, 1, 30, 0}, {"other", 0x3000, 1, 20, 0}, {"exo::log<...>", 0x2000, 1, 10, 0}};
