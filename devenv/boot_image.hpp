@@ -20,8 +20,8 @@ struct BootImageOptions {
 };
 
 // Creates `image`, or replaces it when the new one is complete: no part of one is ever left. Throws Failure: usage for
-// a command line that GRUB would not hand over unchanged, a kernel that it cannot boot or a place that cannot be written, missing for tools (with the
-// name of the package), difference for a full disk, interrupted for Ctrl-C.
+// a command line that GRUB would not hand over unchanged, a kernel that it cannot boot or a place that cannot be
+// written, missing for tools (with the name of the package), difference for a full disk, interrupted for Ctrl-C.
 void write_iso(const std::filesystem::path& image, const BootImageOptions&);
 void write_disk(const std::filesystem::path& image, const BootImageOptions&);
 

@@ -49,7 +49,7 @@ struct RunConfig {
     std::uint64_t ram_bytes = 128ull << 20;  // 16 MiB .. 3 GiB
     Clock clock = Clock::instructions;
     std::uint64_t seed = 0;
-    bool jitter = false;                // seeded extra interrupts' delay: see docs/adr on interrupt delivery
+    bool jitter = false;  // seeded extra interrupts' delay: see docs/adr on interrupt delivery
     // Extra timer interrupts of the boot CPU before these retired-instruction numbers (or its next one after them).
     std::vector<std::uint64_t> irq_at;
     std::optional<std::uint64_t> instruction_limit;
@@ -94,8 +94,8 @@ struct FaultStep {  // one link of a fault chain: what was raised, where, with w
 
 struct RunResult {
     StopReason stop = StopReason::engine_error;
-    std::string detail;  // one line for people: address, instruction, cause
-    InstructionIndex instructions = 0;  // of all CPUs
+    std::string detail;                              // one line for people: address, instruction, cause
+    InstructionIndex instructions = 0;               // of all CPUs
     std::vector<InstructionIndex> cpu_instructions;  // of each; empty from engines that do not tell
     std::uint64_t guest_ticks = 0;
     std::uint8_t guest_code = 0;               // what the guest wrote to the power-off port

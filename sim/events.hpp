@@ -152,8 +152,8 @@ struct Block {
     std::span<const Access> accesses;
 };
 
-// start: the CPU begins to execute, the boot CPU at the image's entry (value: the seed), others where a start-up message
-// says (value: its vector).
+// start: the CPU begins to execute, the boot CPU at the image's entry (value: the seed), others where a start-up
+// message says (value: its vector).
 enum class InputKind : std::uint8_t { tsc, cpuid, port, mmio, random, start, msr };
 struct Input {
     std::uint32_t cpu;

@@ -45,7 +45,8 @@ inline constexpr std::uint64_t base_x2apic = 1u << 10, base_enabled = 1u << 11, 
 namespace msr {
 inline constexpr std::uint32_t apic_base = 0x1b, tsc_deadline = 0x6e0, x2apic_first = 0x800, efer = 0xc000'0080,
                                star = 0xc000'0081, lstar = 0xc000'0082, cstar = 0xc000'0083, fmask = 0xc000'0084,
-                               fs_base = 0xc000'0100, gs_base = 0xc000'0101, kernel_gs_base = 0xc000'0102, tsc_aux = 0xc000'0103;
+                               fs_base = 0xc000'0100, gs_base = 0xc000'0101, kernel_gs_base = 0xc000'0102,
+                               tsc_aux = 0xc000'0103;
 }  // namespace msr
 
 }  // namespace regs

@@ -5,10 +5,11 @@
 //   void console_write(std::string_view)   Bytes as they are, except that bare metal sends CR before LF. Spins until
 //                                   the device has taken them; never blocks or allocates. Any context; the caller
 //                                   serialises.
-//   int console_read()              A character that was typed (serial line or keyboard; '\n' for enter), or -1 if there
-//                                   is none. The host reads standard input, a HostMachine that captures the console
-//                                   nothing. Never waits; the first call may set a keyboard up (milliseconds). Any context, interrupts off. Interrupt::input announces one where the machine
-//                                   can; polling is always allowed.
+//   int console_read()              A character that was typed (serial line or keyboard; '\n' for enter), or -1 if
+//                                   there is none. The host reads standard input, a HostMachine that captures the
+//                                   console nothing. Never waits; the first call may set a keyboard up (milliseconds).
+//                                   Any context, interrupts off. Interrupt::input announces one where the machine can;
+//                                   polling is always allowed.
 #pragma once
 #include <string_view>
 

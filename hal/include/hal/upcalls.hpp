@@ -14,8 +14,8 @@ extern "C" {
 // The boot CPU, on the boot stack, interrupts off, console and early tables ready. Never returns.
 [[noreturn]] void kernel_main(const BootInfo&);
 
-// Another CPU that cpu_start started, on its own boot stack, interrupts off, kernel tables active; cpu_init, per_cpu_set,
-// vector_init and timer_init of that CPU are the kernel's to call. Never returns.
+// Another CPU that cpu_start started, on its own boot stack, interrupts off, kernel tables active; cpu_init,
+// per_cpu_set, vector_init and timer_init of that CPU are the kernel's to call. Never returns.
 [[noreturn]] void kernel_cpu_main(CpuIndex);
 
 // An exception, interrupts off, on the stack the CPU chose (an IST stack for #DF, NMI, #MC, #DB). May return only for a

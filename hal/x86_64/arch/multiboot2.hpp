@@ -12,7 +12,8 @@ struct Information {
 struct Tag {
     std::uint32_t type, bytes;  // bytes: header included, padding not
 };
-inline constexpr std::uint32_t tag_end = 0, tag_command_line = 1, tag_memory_map = 6, tag_framebuffer = 8, tag_acpi_old = 14,
+inline constexpr std::uint32_t tag_end = 0, tag_command_line = 1, tag_memory_map = 6, tag_framebuffer = 8,
+                               tag_acpi_old = 14,
                                tag_acpi_new = 15;  // a copy of the RSDP follows
 
 struct MemoryMapTag {
