@@ -6,12 +6,12 @@
 
 #include <abi/result.hpp>
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <devenv/commands/boot_bench.hpp>
 #include <devenv/engines/guest_run.hpp>
 #include <devenv/environment.hpp>
 #include <devenv/linux_guest.hpp>
+#include <devenv/machine_watch.hpp>
 #include <devenv/output.hpp>
 #include <devenv/signals.hpp>
 #include <devenv/simulate.hpp>
@@ -260,17 +260,8 @@ std::optional<std::uint64_t> boot_result(std::string_view console, std::string_v
     const std::string start = std::string(exo::abi::result_start) + std::string(name) + " ";
     const std::size_t at = console.find(start);
     if (at == console.npos) return std::nullopt;
-    const std::string_view line = console.substr(at, console.find_first_of("\r\n", at) - at);
-    const std::size_t checksum = line.find(exo::abi::result_checksum);
-    if (checksum == line.npos) return std::nullopt;
-    std::uint32_t told = 0;
-    const std::string_view digits = line.substr(checksum + exo::abi::result_checksum.size());
-    std::from_chars(digits.data(), digits.data() + digits.size(), told, 16);
-    if (told != exo::abi::result_crc32c(line.substr(0, checksum))) return std::nullopt;
-    std::uint64_t value = 0;
-    const char* const first = line.data() + start.size();
-    if (std::from_chars(first, line.data() + line.size(), value).ec != std::errc{}) return std::nullopt;
-    return value;
+    const MachineResult result = parse_result(console.substr(at, console.find_first_of("\r\n", at) - at));
+    return result.name == name ? std::optional(result.value) : std::nullopt;
 }
 
 Exit boot_bench(const BootBenchOptions& options) {
