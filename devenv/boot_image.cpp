@@ -34,14 +34,16 @@ constexpr std::array bios_modules = {"biosdisk", "vbe", "vga"};
 constexpr std::array uefi_modules = {"efi_gop", "efi_uga", "video_bochs", "video_cirrus"};
 
 constexpr const char* workshop_name = "/.exo-image-";
+// Runs in QEMU and Bochs make an image for themselves.
+constexpr const char* elsewhere = "choose another folder: -o for image, TMPDIR for a run";
 
 // Of a file that is only on its way, the user is told the folder it is made in.
 [[noreturn]] void fail_to_write(const fs::path& file, int error) {
     const fs::path path = file.string().substr(0, file.string().find(workshop_name));
     const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
     throw Failure(full ? Exit::difference : Exit::usage,
-                  fmt::format("{}: cannot be written: {}; {}", display(path), std::strerror(error),
-                              full ? "make room, or choose another folder with -o" : "choose another folder with -o"));
+                  fmt::format("{}: cannot be written: {}; {}{}", display(path), std::strerror(error),
+                              full ? "make room, or " : "", elsewhere));
 }
 
 std::string read_file(const fs::path& path) {
@@ -110,7 +112,7 @@ class Workshop {
         const bool full = fs::space(folder_, ignored).available < (std::uint64_t{1} << 20) ||
                           result.errors.find("No space left") != std::string::npos;
         const std::string next =
-            full ? "the disk is full: make room, or choose another folder with -o" : "the lines above are its own";
+            full ? std::string("the disk is full: make room, or ") + elsewhere : "the lines above are its own";
         throw Failure(Exit::difference,
                       fmt::format("{}: not made: {} ended with status {}:\n{}\n{}", display(image_), arguments.front(),
                                   result.status, sim::last_lines(result.errors, 6), next));
@@ -183,8 +185,7 @@ std::string menu(const BootImageOptions& options) {
     return text;
 }
 
-// --- what both images are made of
-// --------------------------------------------------------------------------------------
+// --- what both images are made of ------------------------------------------------------------------------------------
 
 void need_file(const fs::path& path, const char* package) {
     if (!fs::exists(path)) throw Failure(Exit::missing, path.string() + ": missing; install the package " + package);
@@ -263,8 +264,7 @@ void set_dates(const fs::path& folder) {
     fs::last_write_time(folder, date);
 }
 
-// --- the disk's own structures
-// -------------------------------------------------------------------------------------------
+// --- the disk's own structures ---------------------------------------------------------------------------------------
 
 constexpr std::uint32_t sector_bytes = 512, heads = 16, track_sectors = 63;
 constexpr std::uint32_t disk_sectors = 63u << 11;  // 63 MiB: whole cylinders of that geometry (Bochs insists)
