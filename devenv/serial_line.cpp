@@ -32,6 +32,9 @@ speed_t code_of(unsigned rate) {
 
 [[noreturn]] void fail(const std::string& path, int error) {
     switch (error) {
+        case EISDIR:
+        case ENOTTY:
+            throw Failure(Exit::usage, path + ": is no terminal device, so no serial line");
         case ENOENT:
         case ENXIO:
         case ENODEV:
@@ -73,10 +76,9 @@ SerialLine SerialLine::device(const std::string& path, unsigned baud) {
     SerialLine line;
     line.name_ = path;
     line.line_ = sim::Descriptor(open(path.c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
-    if (!line.line_.open()) fail(path, errno == EISDIR ? ENODEV : errno);
+    if (!line.line_.open()) fail(path, errno);
     termios before{};
-    if (tcgetattr(line.line_.get(), &before) != 0)
-        throw Failure(Exit::usage, path + ": is no terminal device, so no serial line");
+    if (tcgetattr(line.line_.get(), &before) != 0) fail(path, ENOTTY);
     if (flock(line.line_.get(), LOCK_EX | LOCK_NB) != 0) fail(path, EBUSY);
     ioctl(line.line_.get(), TIOCEXCL);
     line.settings_before_ = before;

@@ -174,7 +174,9 @@ TEST_F(Boot, LinesThatCannotBeWatched) {
     EXPECT_EQ(shell("$DEV boot").status, 2);
     EXPECT_EQ(shell("$DEV boot --serial /dev/nosuch").status, 2);
     EXPECT_EQ(shell("$DEV boot --serial /dev/null").status, 2);
-    EXPECT_EQ(shell("$DEV boot --serial .").status, 2);
+    const Result a_folder = shell("$DEV boot --serial .");
+    EXPECT_EQ(a_folder.status, 2);
+    EXPECT_NE(a_folder.err.find("no terminal device"), std::string::npos) << a_folder.err;
     EXPECT_EQ(shell("$DEV boot --pty --serial /dev/null").status, 2);
     EXPECT_EQ(shell("$DEV boot --pty --baud 12345").status, 2);
     EXPECT_EQ(shell("$DEV boot --pty --compare nosuch.json").status, 2);
