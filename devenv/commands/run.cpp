@@ -105,8 +105,8 @@ Exit run_unicorn(const RunOptions& options) {
         out.write(json_document(json));
     }
     out.flush();
-    const std::string failure = failure_text(run, *image, style_for(STDERR_FILENO));
-    if (timed_out) spdlog::error("{}", time_limit_text(*options.timeout_s));
+    const std::string failure = timed_out ? time_limit_text(*options.timeout_s) + "\n" + place_text(run, *image)
+                                          : failure_text(run, *image, style_for(STDERR_FILENO));
     if (!failure.empty()) spdlog::error("{}", failure);
     if (failure.empty() && !options.json) {
         spdlog::info("{} after {} instructions in {}, {} M/s", sim::name(run.result.stop),
@@ -258,9 +258,8 @@ Exit run_process(const RunOptions& options) {
     standard_output().flush();
     const Exit status = exit_for(run.end);
     if (!run.warning.empty()) spdlog::warn("{}", run.warning);
-    if (status != Exit::done || qemu) {
-        if (!run.errors.empty()) spdlog::warn("{} says:\n{}", options.engine, sim::last_lines(run.errors, 20));
-    }
+    if ((status != Exit::done || qemu) && !run.errors.empty())
+        spdlog::warn("{} says:\n{}", options.engine, sim::last_lines(run.errors, 20));
     if (run.end == GuestEnd::time_limit) {
         spdlog::error("{}", time_limit_text(*options.timeout_s));
     } else if (status != Exit::done) {

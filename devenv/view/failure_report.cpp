@@ -142,4 +142,8 @@ std::string failure_text(const Simulated& run, const sim::Image& image, const St
     }
 }
 
+std::string place_text(const Simulated& run, const sim::Image& image) {
+    return where_it_was(run, CodeView(&image), "was");
+}
+
 }  // namespace devenv

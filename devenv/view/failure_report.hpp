@@ -13,5 +13,7 @@ std::string page_fault_reason(std::uint32_t error_code);  // "write, not present
 std::string registers_text(const sim::Registers&);        // four lines and more, indented
 // Empty for a run that ended with power-off. Otherwise several lines.
 std::string failure_text(const Simulated&, const sim::Image&, const Style&);
+// Where a run was when it was ended from outside: the second half of that, indented lines.
+std::string place_text(const Simulated&, const sim::Image&);
 
 }  // namespace devenv

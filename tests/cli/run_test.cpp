@@ -89,6 +89,8 @@ TEST_F(Runs, TimeLimitIsFive) {
     const Result spin = shell("$DEV run --json --timeout 0.3 --kernel $ENDS --cmdline s");
     EXPECT_EQ(spin.status, 5);
     EXPECT_EQ(nlohmann::json::parse(spin.out)["stop"], "time-limit");
+    EXPECT_NE(spin.err.find("raise --timeout\n  it was in "), std::string::npos) << spin.err;
+    EXPECT_EQ(spin.err.find("interrupted"), std::string::npos) << "one error, and not Ctrl-C's: " << spin.err;
 }
 
 TEST_F(Runs, ControlCLeavesAReadableTrace) {
