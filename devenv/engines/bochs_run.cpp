@@ -10,7 +10,6 @@
 #include <devenv/signals.hpp>
 #include <sim/bochs/configuration.hpp>
 #include <sim/engine.hpp>
-#include <sim/process/child.hpp>
 #include <sim/process/temporary_folder.hpp>
 
 namespace devenv {
@@ -89,17 +88,10 @@ void judge(const sim::ChildResult& result, const Watch& watch, const GuestOption
     const auto logged = [&](std::string_view text) { return watch.log.find(text) != std::string::npos; };
     run.status = result.status;
     run.errors = complaints(watch.log) + without_information(result.errors);
-    if (result.interrupted) {
-        run.end = GuestEnd::interrupted;
-    } else if (result.timed_out) {
-        run.end = GuestEnd::time_limit;
-    } else if (watch.flooded) {
-        run.end = GuestEnd::console_limit;
-        run.detail = "the guest printed more than " + std::to_string(options.console_bytes_most >> 10) +
-                     " KiB on its console; raise --console-limit";
-    } else if (watch.reset() || logged("triple fault") || logged("3rd (")) {
+    if (judge_our_end(result, watch.flooded, options, run)) return;
+    if (watch.reset() || logged("triple fault") || logged("3rd (")) {
         run.end = GuestEnd::reset;
-        run.detail = "the guest reset the machine (a triple fault, or its own wish); a run ends at the first reset";
+        run.detail = reset_detail;
     } else if (said("exo-end: success")) {
         run.end = GuestEnd::power_off;
     } else if (said("exo-end: failure")) {

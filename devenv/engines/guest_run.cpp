@@ -43,6 +43,21 @@ Exit exit_for(GuestEnd end) {
     return Exit::missing;
 }
 
+bool judge_our_end(const sim::ChildResult& result, bool flooded, const GuestOptions& options, GuestRun& run) {
+    if (result.interrupted) {
+        run.end = GuestEnd::interrupted;
+    } else if (result.timed_out) {
+        run.end = GuestEnd::time_limit;
+    } else if (flooded) {
+        run.end = GuestEnd::console_limit;
+        run.detail = "the guest printed more than " + std::to_string(options.console_bytes_most >> 10) +
+                     " KiB on its console; raise --console-limit";
+    } else {
+        return false;
+    }
+    return true;
+}
+
 void make_boot_iso(const std::filesystem::path& iso, const GuestOptions& options) {
     if (!std::filesystem::exists(options.kernel))
         throw Failure(Exit::usage, display(options.kernel) + ": no such file");

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <sim/process/child.hpp>
 #include <sim/qemu/command_line.hpp>
 #include <string>
 #include <string_view>
@@ -55,6 +56,11 @@ struct GuestRun {
     std::string errors;                // what the engine complained about
     double wall_s = 0;
 };
+
+// Of ends that are alike in all engines: those that exo-dev brought about (false: it was none), and a reset's detail.
+bool judge_our_end(const sim::ChildResult&, bool flooded, const GuestOptions&, GuestRun&);
+inline constexpr const char* reset_detail =
+    "the guest reset the machine (a triple fault, or its own wish); a run ends at the first reset";
 
 // Throw Failure, sim::EngineError and sim::ProcessError when the run cannot be started.
 GuestRun run_in_qemu(const GuestOptions&);

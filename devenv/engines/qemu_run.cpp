@@ -11,7 +11,6 @@
 #include <devenv/environment.hpp>
 #include <devenv/signals.hpp>
 #include <sim/engine.hpp>
-#include <sim/process/child.hpp>
 #include <sim/process/temporary_folder.hpp>
 
 namespace devenv {
@@ -76,7 +75,7 @@ void judge_status(const sim::ChildResult& result, const Control& control, GuestR
         run.detail = "the guest ended the run and reports failure";
     } else if (result.status == 0 && control.reset()) {
         run.end = GuestEnd::reset;
-        run.detail = "the guest reset the machine (a triple fault, or its own wish); a run ends at the first reset";
+        run.detail = reset_detail;
     } else if (result.status == 0 && control.shut_down()) {
         run.end = GuestEnd::power_off;
     } else if (result.status % 2 == 1 && control.started()) {
@@ -100,17 +99,12 @@ std::string without_our_signal(std::string errors) {
 
 void judge(const sim::ChildResult& result, const Control& control, const GuestOptions& options, GuestRun& run) {
     run.status = result.status;
-    const bool ended_by_us = result.interrupted || result.timed_out || result.flooded;
-    run.errors = ended_by_us ? without_our_signal(result.errors) : result.errors;
-    if (result.interrupted) {
-        run.end = GuestEnd::interrupted;
-    } else if (result.timed_out) {
-        run.end = GuestEnd::time_limit;
-    } else if (result.flooded) {
-        run.end = GuestEnd::console_limit;
-        run.detail = "the guest printed more than " + std::to_string(options.console_bytes_most >> 10) +
-                     " KiB on its console; raise --console-limit";
-    } else if (result.signal != 0) {
+    if (judge_our_end(result, result.flooded, options, run)) {
+        run.errors = without_our_signal(result.errors);
+        return;
+    }
+    run.errors = result.errors;
+    if (result.signal != 0) {
         run.detail = std::string("QEMU was killed by signal ") + std::to_string(result.signal) + " (" +
                      strsignal(result.signal) + ")";
     } else {
