@@ -20,7 +20,7 @@ constexpr std::uint32_t bit_of(Interrupt kind) { return 1u << unsigned(kind); }
 // Takes one pending interrupt, the timer first.
 Interrupt take_pending(HostCpu& cpu) {
     const std::uint32_t pending = cpu.pending.load(std::memory_order_relaxed);
-    for (const Interrupt kind : {Interrupt::timer, Interrupt::wake, Interrupt::input, Interrupt::other}) {
+    for (const Interrupt kind : {Interrupt::timer, Interrupt::wake, Interrupt::other}) {
         if (!(pending & bit_of(kind))) continue;
         cpu.pending.fetch_and(~bit_of(kind), std::memory_order_acquire);
         return kind;

@@ -24,9 +24,6 @@ extern "C" void hal_interrupt(unsigned vector) {
         case wake_vector:
             kernel_interrupt(Interrupt::wake, vector);
             return;
-        case input_vector:
-            kernel_interrupt(Interrupt::input, vector);
-            return;
         default:
             kernel_interrupt(Interrupt::other, vector);
     }

@@ -8,8 +8,7 @@
 //   int console_read()              A character that was typed (serial line or keyboard; '\n' for enter), or -1 if
 //                                   there is none. The host reads standard input, a HostMachine that captures the
 //                                   console nothing. Never waits; the first call may set a keyboard up (milliseconds).
-//                                   Any context, interrupts off. Interrupt::input announces one where the machine can;
-//                                   polling is always allowed.
+//                                   Any context, interrupts off. No interrupt announces one: who waits for one polls.
 #pragma once
 #include <string_view>
 

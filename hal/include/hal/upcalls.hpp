@@ -7,8 +7,8 @@
 
 namespace hal {
 
-// wake: from another CPU's send_interrupt. input: a character may be waiting, see console_read.
-enum class Interrupt : std::uint8_t { timer, spurious, other, wake, input };
+// wake: from another CPU's send_interrupt.
+enum class Interrupt : std::uint8_t { timer, spurious, other, wake };
 
 extern "C" {
 // The boot CPU, on the boot stack, interrupts off, console and early tables ready. Never returns.

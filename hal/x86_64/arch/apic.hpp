@@ -11,9 +11,7 @@ namespace hal::x86 {
 
 // One table for all CPUs; entry.S has a stub for each.
 inline constexpr unsigned timer_vector = 0x40;
-inline constexpr unsigned input_vector =
-    0x50;                                      // I/O APIC inputs that mean 'a character may be waiting', edge-triggered
-inline constexpr unsigned wake_vector = 0xe0;  // send_interrupt
+inline constexpr unsigned wake_vector = 0xe0;   // send_interrupt
 inline constexpr unsigned flush_vector = 0xe1;  // another CPU waits: serve_requests
 inline constexpr unsigned spurious_vector = 0xff;
 
