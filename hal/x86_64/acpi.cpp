@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The machine by its ACPI tables: which CPUs there are, which interrupt controllers, how ISA interrupts are wired.
+// The machine by its ACPI tables: which CPUs there are, and where the power-management timer is.
 #include <arch/acpi.hpp>
 #include <arch/asm.hpp>
 #include <arch/internal.hpp>
@@ -46,12 +46,6 @@ struct MadtReader {
             if (machine.apic_ids[i] == cpu.apic_id) return;  // the same one as type 0 and as type 9
         machine.apic_ids[machine.cpus++] = cpu.apic_id;
     }
-    void operator()(const regs::acpi::IoApic& io_apic) const {
-        if (machine.io_apics < Machine::io_apics_max) machine.io_apic[machine.io_apics++] = io_apic;
-    }
-    void operator()(const regs::acpi::SourceOverride& isa) const {
-        if (isa.isa_interrupt < Machine::isa_interrupts) machine.isa[isa.isa_interrupt] = isa;
-    }
 };
 
 // PM_TMR_BLK, or X_PM_TMR_BLK where it is an I/O port (ACPI 6.5, 5.2.9).
@@ -75,8 +69,6 @@ void machine_init(PhysAddr acpi_root, unsigned cpus_wanted) {
     using namespace regs::acpi;
     machine.cpus = 1;
     if (acpi_root == PhysAddr(0)) return;
-    for (unsigned i = 0; i < Machine::isa_interrupts; ++i)
-        machine.isa[i] = {std::uint8_t(i), i, Polarity::bus_default, Trigger::bus_default};
     machine.apic_ids[0] = initial_apic_id();
     EarlyMemory memory;
     const auto madt = find_table(memory, acpi_root.value(), "APIC");

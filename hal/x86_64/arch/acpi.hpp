@@ -14,13 +14,9 @@ struct EarlyMemory {
 };
 
 struct Machine {
-    static constexpr unsigned io_apics_max = 8, isa_interrupts = 16;
     unsigned cpus = 1;                     // at least the one we run on
     std::uint32_t apic_ids[cpus_limit]{};  // by CpuIndex
-    unsigned io_apics = 0;
-    regs::acpi::IoApic io_apic[io_apics_max]{};
-    regs::acpi::SourceOverride isa[isa_interrupts]{};  // where each ISA interrupt arrives; valid with an I/O APIC
-    std::uint16_t pm_timer_port = 0;                   // of the ACPI power-management timer, 24 bits at least; 0: none
+    std::uint16_t pm_timer_port = 0;       // of the ACPI power-management timer, 24 bits at least; 0: none
 };
 extern constinit Machine machine;
 
