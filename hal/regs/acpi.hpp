@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ACPI's static tables, as far as a kernel without an AML interpreter needs them: the way from the RSDP to a table, and
-// the MADT's processors and interrupt controllers (ACPI 6.5, 5.2.5 to 5.2.12). Freestanding; nothing is allocated.
+// ACPI's static tables, as far as a kernel without an AML interpreter needs them: the way from the RSDP to a table, the
+// FADT's ports, and the MADT's processors and interrupt controllers (ACPI 6.5, 5.2.5 to 5.2.12). Freestanding; nothing is allocated.
 //
 // Memory:  bool read(std::uint64_t physical, void* to, std::size_t bytes)   copies physical memory; false if a byte of
 //                                                                           it cannot be read
@@ -150,6 +150,26 @@ std::optional<Table> find_table(M& memory, std::uint64_t rsdp_physical, std::str
         if (end == TableEnd::damaged && ++damaged > damaged_max) return {};
     }
     return {};
+}
+
+enum class Space : std::uint8_t { memory = 0, io = 1, pci_config = 2 };
+struct [[gnu::packed]] AddressLayout {  // Generic Address Structure
+    std::uint8_t space, bit_width, bit_offset, access_size;
+    std::uint64_t address;
+};
+static_assert(sizeof(AddressLayout) == 12);
+
+// A port that the FADT names, 0 for none: the wide field where the table has it and it names one, else the old one.
+template <PhysicalMemory M>
+std::uint16_t fadt_port(M& memory, const Table& fadt, std::uint32_t old_field, std::uint32_t wide_field) {
+    constexpr std::uint64_t ports = 0x10000;
+    AddressLayout wide{};
+    if (read_field(memory, fadt, wide_field, wide) && wide.space == std::uint8_t(Space::io) && wide.address != 0 &&
+        wide.address < ports)
+        return std::uint16_t(wide.address);
+    std::uint32_t old = 0;
+    read_field(memory, fadt, old_field, old);
+    return old < ports ? std::uint16_t(old) : 0;
 }
 
 // What the MADT lists (ACPI 6.5, 5.2.12).

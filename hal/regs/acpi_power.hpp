@@ -12,13 +12,6 @@ namespace regs::acpi {
 inline constexpr std::uint16_t sci_enabled = 1u << 0, sleep_type_mask = 7u << 10, sleep_enable = 1u << 13;
 inline constexpr unsigned sleep_type_shift = 10;
 
-enum class Space : std::uint8_t { memory = 0, io = 1, pci_config = 2 };
-struct [[gnu::packed]] AddressLayout {  // Generic Address Structure
-    std::uint8_t space, bit_width, bit_offset, access_size;
-    std::uint64_t address;
-};
-static_assert(sizeof(AddressLayout) == 12);
-
 struct Power {
     bool emulator = false;          // the tables are those that QEMU and Bochs come with
     std::uint16_t pm1a = 0;         // I/O ports of the PM1 control registers; 0: none
@@ -84,19 +77,6 @@ void find_s5(M& memory, const Table& dsdt, Power& power) {
     }
 }
 
-// A port: the wide field where the table has it and it names one, else the old one.
-template <PhysicalMemory M>
-std::uint16_t fadt_port(M& memory, const Table& fadt, std::uint32_t old_field, std::uint32_t wide_field) {
-    constexpr std::uint64_t ports = 0x10000;
-    AddressLayout wide{};
-    if (read_field(memory, fadt, wide_field, wide) && wide.space == std::uint8_t(Space::io) && wide.address != 0 &&
-        wide.address < ports)
-        return std::uint16_t(wide.address);
-    std::uint32_t old = 0;
-    read_field(memory, fadt, old_field, old);
-    return old < ports ? std::uint16_t(old) : 0;
-}
-
 }  // namespace detail
 
 // Fields that the FADT is too short for stay at their defaults.
@@ -119,8 +99,8 @@ std::optional<Power> read_power(M& memory, std::uint64_t rsdp_physical) {
     read_field(memory, *fadt, smi_command_at, smi_command);
     read_field(memory, *fadt, acpi_enable_at, power.acpi_enable);
     power.smi_command = smi_command < 0x10000 ? std::uint16_t(smi_command) : 0;
-    power.pm1a = detail::fadt_port(memory, *fadt, pm1a_at, wide_pm1a_at);
-    power.pm1b = detail::fadt_port(memory, *fadt, pm1b_at, wide_pm1b_at);
+    power.pm1a = fadt_port(memory, *fadt, pm1a_at, wide_pm1a_at);
+    power.pm1b = fadt_port(memory, *fadt, pm1b_at, wide_pm1b_at);
     read_field(memory, *fadt, flags_at, flags);
     AddressLayout reset{};
     if ((flags & reset_supported) && read_field(memory, *fadt, reset_at, reset) &&

@@ -50,17 +50,11 @@ struct MadtReader {
 
 // PM_TMR_BLK, or X_PM_TMR_BLK where it is an I/O port (ACPI 6.5, 5.2.9).
 std::uint16_t pm_timer(EarlyMemory& memory, const regs::acpi::Table& fadt) {
-    constexpr std::uint32_t length_at = 91, port_at = 76, extended_at = 208;
-    constexpr std::uint8_t io_space = 1;
-    std::uint8_t length = 0, space = 0;
+    constexpr std::uint32_t length_at = 91, port_at = 76, wide_port_at = 208;
+    std::uint8_t length = 0;
     if (!read_field(memory, fadt, length_at, length) || length != 4) return 0;
-    std::uint64_t port = 0;
-    std::uint32_t old_port = 0;
-    read_field(memory, fadt, port_at, old_port);
-    if (!read_field(memory, fadt, extended_at, space) || space != io_space ||
-        !read_field(memory, fadt, extended_at + 4, port) || port == 0)
-        port = old_port;
-    return port <= 0xffff - 3 ? std::uint16_t(port) : 0;
+    const std::uint16_t port = fadt_port(memory, fadt, port_at, wide_port_at);
+    return port <= 0xffff - 3 ? port : std::uint16_t{0};
 }
 
 }  // namespace
