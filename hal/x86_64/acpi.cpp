@@ -11,13 +11,18 @@ namespace x86 {
 
 constinit Machine machine{};
 
-bool EarlyMemory::read(std::uint64_t physical, void* to, std::size_t bytes) const {
+bool EarlyMemory::reaches(std::uint64_t physical, std::size_t bytes) const {
     using namespace regs;
     constexpr std::uint64_t covered = paging::entries * paging::page_1g;
-    if (physical >= covered || bytes > covered - physical) return false;
-    const std::uint64_t last = bytes ? physical + bytes - 1 : physical;
+    if (bytes == 0 || physical >= covered || bytes > covered - physical) return false;
+    const std::uint64_t last = physical + bytes - 1;
     for (std::uint64_t gib = physical / paging::page_1g; gib <= last / paging::page_1g; ++gib)
         if (!(early_direct[gib] & pte::present)) return false;
+    return true;
+}
+
+bool EarlyMemory::read(std::uint64_t physical, void* to, std::size_t bytes) const {
+    if (!reaches(physical, bytes)) return false;
     __builtin_memcpy(to, reinterpret_cast<const std::byte*>(physical + std::uint64_t{HAL_DIRECT_MAP}), bytes);
     return true;
 }

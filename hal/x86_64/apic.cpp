@@ -13,13 +13,10 @@ namespace {
 
 using namespace regs;
 
-// Firmware's base, or the one after a reset where nothing has a register for it.
-std::uint64_t base_register() { return rdmsr(msr::apic_base); }
-
 // Disabled to x2APIC is not a transition; enabled to x2APIC is (SDM 3A 11.12.5). INIT keeps the mode.
 void enter_mode() {
     using namespace lapic;
-    const std::uint64_t base = base_register();
+    const std::uint64_t base = rdmsr(msr::apic_base);
     if (cpu_index() == CpuIndex::boot) x2apic_mode = features.x2apic || (base & base_x2apic);
     if (!x2apic_mode || (base & base_x2apic)) return;
     if (!(base & base_enabled)) wrmsr(msr::apic_base, base | base_enabled);
@@ -28,8 +25,9 @@ void enter_mode() {
 
 }  // namespace
 
+// Firmware's base, or the one after a reset where nothing has a register for it.
 std::uint64_t lapic_physical() {
-    const std::uint64_t base = base_register() & lapic::base_address;
+    const std::uint64_t base = rdmsr(msr::apic_base) & lapic::base_address;
     return base ? base : lapic::default_base;
 }
 

@@ -45,8 +45,7 @@ void uart_write(std::string_view text) {
 // Where the screen is seen before mmu_init.
 std::byte* early_screen() {
     const x86::ScreenShape& shape = x86::screen_shape();
-    constexpr std::uint64_t early_limit = 4ull << 30;
-    if (shape.bytes() == 0 || shape.physical + shape.bytes() > early_limit) return nullptr;
+    if (shape.bytes() == 0 || shape.physical + shape.bytes() > x86::early_limit) return nullptr;
     return reinterpret_cast<std::byte*>(shape.physical + std::uint64_t{HAL_DIRECT_MAP});
 }
 

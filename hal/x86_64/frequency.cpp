@@ -80,7 +80,6 @@ Measurement measure() {
     lapic_write(regs::lapic::timer_initial, 0xffff'ffff);
     pit.start();
     const Moment start = read_moment();
-    Moment end = start;
     constexpr unsigned spins_max = 400'000;  // port reads; each takes about a microsecond on hardware
     unsigned spins = 0;
     bool pit_done = false, pm_done = false;
@@ -92,7 +91,7 @@ Measurement measure() {
             pm_done = machine.pm_timer_port && ((in32(machine.pm_timer_port) - start.pm) & pm_mask) >= 2 * pm_ticks;
         if (pit_absent && !machine.pm_timer_port) break;
     }
-    end = read_moment();
+    const Moment end = read_moment();
     lapic_write(regs::lapic::timer_initial, 0);
     const std::uint64_t tsc = end.tsc - start.tsc, apic = start.apic - end.apic, pm = (end.pm - start.pm) & pm_mask;
     Measurement result;

@@ -92,7 +92,7 @@ void acpi_reset(const acpi::Power& power) {
     const std::uint64_t address = power.reset->address;
     switch (acpi::Space(power.reset->space)) {
         case acpi::Space::memory:
-            if (EarlyMemory().read(address, nullptr, 0))
+            if (EarlyMemory().reaches(address, 1))
                 *reinterpret_cast<volatile std::uint8_t*>(phys_to_virt(PhysAddr(address))) = power.reset_value;
             break;
         case acpi::Space::io:

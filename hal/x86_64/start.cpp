@@ -19,7 +19,6 @@ namespace x86 {
 namespace {
 
 constexpr std::uint64_t low_memory = 1 << 20;         // firmware's; kept for other CPUs' real-mode start
-constexpr std::uint64_t early_limit = 4ull << 30;     // what the early direct map covers
 constexpr std::uint64_t direct_limit = 512ull << 30;  // one root entry
 constexpr std::size_t command_line_max = 1023, memory_entries_max = 512;
 

@@ -8,8 +8,9 @@
 
 namespace hal::x86 {
 
-// regs::acpi::PhysicalMemory over the early direct map: until mmu_init.
+// regs::acpi::PhysicalMemory over the early direct map: until mmu_init, and when the machine ends (power.cpp).
 struct EarlyMemory {
+    bool reaches(std::uint64_t physical, std::size_t bytes) const;  // false for no bytes
     bool read(std::uint64_t physical, void* to, std::size_t bytes) const;
 };
 

@@ -15,6 +15,7 @@ struct BootInfo;
 
 namespace hal::x86 {
 
+inline constexpr std::uint64_t early_limit = 4ull << 30;  // what the early direct map covers before it is widened
 inline constexpr std::size_t interrupt_stack_pages = 4, boot_stack_pages = 4;
 inline constexpr std::size_t special_stack_pages = 2;  // each of #DF, NMI, #MC, #DB: enough to format a panic
 inline constexpr unsigned special_stacks = 4;
