@@ -51,8 +51,7 @@ class Line {
 
 // All rounds, on either side. The CPUs of an emulator may have to wait for a real one.
 std::uint64_t patience() {
-    const std::uint64_t us = cpuid_has(regs::cpuid::hypervisor) ? 200'000 : 20'000;
-    return cycles_per_second() / 1'000'000 * us;
+    return cycles_in_us(cpuid_has(regs::cpuid::hypervisor) ? 200'000 : 20'000);
 }
 
 // Neither before what precedes it nor after what follows (SDM 2B RDTSC).

@@ -55,18 +55,6 @@ struct alignas(cache_line_bytes) Trial {
 };
 constinit Trial trials[cpus_limit]{};  // by the CPU that has started
 
-std::uint64_t in_us(std::uint64_t us) { return cycles_per_second() / 1'000'000 * us; }
-
-template <typename Condition>
-bool within_us(std::uint64_t us, Condition condition) {
-    const std::uint64_t start = cycles(), limit = in_us(us);
-    while (!condition()) {
-        if (cycles() - start >= limit) return false;
-        relax();
-    }
-    return true;
-}
-
 }  // namespace
 
 void sleep_by_mwait() {

@@ -78,16 +78,6 @@ Patience patience() {
 
 bool arrived() { return __atomic_load_n(&hal_cpu_offer, __ATOMIC_ACQUIRE) >= HAL_CPU_ARRIVED; }
 
-// At most that long; true once the CPU has come.
-bool wait_for_arrival(std::uint64_t us) {
-    const std::uint64_t start = cycles(), limit = cycles_per_second() / 1'000'000 * us;
-    while (!arrived()) {
-        if (cycles() - start >= limit) return false;
-        relax();
-    }
-    return true;
-}
-
 // INIT, then twice the start-up interrupt: the second is ignored by a CPU that runs already.
 bool call_in(std::uint32_t apic_id) {
     using namespace regs::lapic;
@@ -95,14 +85,14 @@ bool call_in(std::uint32_t apic_id) {
     const IrqGuard masked;  // an interrupt's own command must not come between the halves of ours
     __atomic_store_n(&hal_cpu_offer, std::uint64_t{0}, __ATOMIC_SEQ_CST);  // from here on 'arrived' is this CPU's
     lapic_send(apic_id, icr_init | icr_assert);
-    wait_for_arrival(wait.after_init_us);
+    within_us(wait.after_init_us, arrived);
     // Only now: one that was asked in vain before, and comes just now, must not be reset after it has arrived.
     __atomic_store_n(&hal_cpu_offer, std::uint64_t{HAL_CPU_OFFERED} | apic_id, __ATOMIC_SEQ_CST);
     const auto startup = icr_startup | icr_assert | std::uint32_t(trampoline_page / page_bytes);
     lapic_send(apic_id, startup);
-    if (wait_for_arrival(wait.after_startup_us)) return true;
+    if (within_us(wait.after_startup_us, arrived)) return true;
     lapic_send(apic_id, startup);
-    if (wait_for_arrival(wait.arrival_us)) return true;
+    if (within_us(wait.arrival_us, arrived)) return true;
     std::uint64_t offer = std::uint64_t{HAL_CPU_OFFERED} | apic_id;
     if (!__atomic_compare_exchange_n(&hal_cpu_offer, &offer, std::uint64_t{0}, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_ACQUIRE))

@@ -2,12 +2,26 @@
 // What the CPUs of this backend know of one another.
 #pragma once
 #include <cstdint>
+#include <hal/cpu.hpp>
 #include <hal/types.hpp>
 
 namespace hal::x86 {
 
 // A bit per CPU that takes part in flushes, its own included. Set by each for itself, never cleared.
 extern constinit std::uint32_t cpus_running;
+
+inline std::uint64_t cycles_in_us(std::uint64_t us) { return cycles_per_second() / 1'000'000 * us; }
+
+// Waits until the condition holds, with relax; false if it does not within that time.
+template <typename Condition>
+bool within_us(std::uint64_t us, Condition condition) {
+    const std::uint64_t start = cycles(), limit = cycles_in_us(us);
+    while (!condition()) {
+        if (cycles() - start >= limit) return false;
+        relax();
+    }
+    return true;
+}
 
 // Makes every other CPU that may remember it forget the translation of `page` in the table at `root`; returns when they
 // have. Any context; serves what they want meanwhile.
