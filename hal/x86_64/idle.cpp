@@ -47,6 +47,15 @@ void wait_for_store(std::uint32_t& word) {
         asm volatile("mwait" ::"a"(shallowest), "c"(end_at_interrupt) : "memory");
 }
 
+// One sleep of this CPU; serves what is wanted by then. True: it was woken by wake_by_store().
+bool sleep_once() {
+    std::uint32_t& word = requests[unsigned(cpu_index())].word;
+    wait_for_store(word);
+    const std::uint32_t before = __atomic_fetch_and(&word, ~(asleep | wake), __ATOMIC_SEQ_CST);
+    if (before & ~(asleep | wake)) serve_requests();
+    return before & wake;
+}
+
 // Between the boot CPU, which leads, and one that has just started.
 constexpr std::uint32_t trial_rounds = 3, trial_over = ~std::uint32_t{0};
 struct alignas(cache_line_bytes) Trial {
@@ -58,25 +67,18 @@ constinit Trial trials[cpus_limit]{};  // by the CPU that has started
 }  // namespace
 
 void sleep_by_mwait() {
-    std::uint32_t& word = requests[unsigned(cpu_index())].word;
-    wait_for_store(word);
-    const std::uint32_t before = __atomic_fetch_and(&word, ~(asleep | wake), __ATOMIC_SEQ_CST);
-    if (before & ~(asleep | wake)) serve_requests();
-    if (before & wake) kernel_interrupt(Interrupt::wake, wake_vector);
+    if (sleep_once()) kernel_interrupt(Interrupt::wake, wake_vector);
     asm volatile("sti\n\tnop\n\tcli" ::: "memory");  // what waits comes in at the NOP (STI's shadow)
 }
 
 void mwait_trial_answer() {
     if (!features.mwait) return;
     Trial& trial = trials[unsigned(cpu_index())];
-    std::uint32_t& word = requests[unsigned(cpu_index())].word;
     for (std::uint32_t round = 1; round <= trial_rounds; ++round) {
         std::uint32_t now;
         while ((now = __atomic_load_n(&trial.round, __ATOMIC_ACQUIRE)) < round) relax();
         if (now == trial_over) return;
-        wait_for_store(word);
-        const std::uint32_t before = __atomic_fetch_and(&word, ~(asleep | wake), __ATOMIC_SEQ_CST);
-        if (before & ~(asleep | wake)) serve_requests();
+        sleep_once();
         __atomic_store_n(&trial.done, round, __ATOMIC_RELEASE);
     }
 }
