@@ -46,8 +46,7 @@ void attach_cpu(CpuIndex index) {
     write_gs_base(&cpu);
 }
 
-void reset_cpu() {
-    HostCpu& cpu = this_cpu();
+void reset_cpu(HostCpu& cpu) {
     cpu.per_cpu = nullptr;
     cpu.interrupts_on = 0;
     cpu.pending = 0;

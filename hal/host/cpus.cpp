@@ -66,11 +66,7 @@ unsigned cpu_count() { return host::announced; }
 bool cpu_start(CpuIndex index, TableFrames&) {
     if (unsigned(index) != host::running_cpus() || unsigned(index) >= cpu_count()) return false;
     host::HostCpu& cpu = host::cpu_block(index);
-    cpu.per_cpu = nullptr;
-    cpu.interrupts_on = 0;
-    cpu.pending.store(0, std::memory_order_relaxed);
-    cpu.in_user = 0;
-    cpu.timer_deadline_ns = host::timer_off;
+    host::reset_cpu(cpu);
     cpu.active_table = host::this_cpu().active_table;
     try {
         auto stack = std::make_unique<host::RunStack>();

@@ -29,6 +29,16 @@ std::byte* map_memory(std::size_t bytes) {
     return static_cast<std::byte*>(memory);
 }
 
+// One CPU's way out of the machine: where power_off returns to, on the Linux thread's own stack.
+struct Run {
+    Context home;
+    Context guest;
+    const host::RunStack* stack = nullptr;
+};
+constinit Run* runs[cpus_limit] = {};  // by CPU; null: it does not run
+
+Run*& active_run() { return runs[std::size_t(cpu_index())]; }
+
 struct Start {
     void (*entry)(void*);
     void* argument;
@@ -82,8 +92,6 @@ StackBounds run_stack() {
     return {bottom, bottom + kernel_stack_bytes};
 }
 
-Run*& active_run() { return active_runs[std::size_t(cpu_index())]; }
-
 void run_guest(const RunStack& stack, void (*entry)(void*), void* argument) {
     Start start{entry, argument};
     Run run;
@@ -116,7 +124,7 @@ HostMachine::HostMachine(HostConfig config) : config_(std::move(config)) {
     host::arena = {base, bytes, reinterpret_cast<std::uint64_t>(base) - host::arena_physical};
     memory_ = {PhysAddr(host::arena_physical), bytes};
     host::attach_cpu(CpuIndex::boot);
-    host::reset_cpu();
+    host::reset_cpu(host::this_cpu());
     host::reset_page_tables();
     host::reset_clock();
     host::console_capture = config_.capture_console ? &console_ : nullptr;
@@ -130,7 +138,7 @@ HostMachine::~HostMachine() {
     host::remove_trap_handlers();
     host::console_capture = nullptr;
     host::entropy_seed = nullptr;
-    host::reset_cpu();
+    host::reset_cpu(host::this_cpu());
     host::reset_page_tables();
     host::reset_stacks();
     munmap(host::arena.base, host::arena.bytes);
@@ -181,7 +189,7 @@ int console_read() {
 void power_off(PowerOff how) {
     irq_disable();
     if (host::this_cpu().in_trap) _exit(how == PowerOff::success ? 0 : 3);
-    if (!host::active_run()) std::exit(how == PowerOff::success ? 0 : 3);
+    if (!active_run()) std::exit(how == PowerOff::success ? 0 : 3);
     int none = -1;
     machine_end.compare_exchange_strong(none, int(how));
     host::end_others();

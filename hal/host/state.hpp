@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the backend's own files share: the CPU block, the run that power_off returns to, and resets between machines.
+// What the backend's own files share: the CPU blocks, entering and leaving the machine, and resets between machines.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -25,20 +25,12 @@ class RunStack {
     std::byte* memory_;
 };
 
-// One CPU's way out of the machine: where power_off returns to, on the Linux thread's own stack.
-struct Run {
-    Context home;
-    Context guest;
-    const RunStack* stack = nullptr;
-};
-inline constinit Run* active_runs[cpus_limit] = {};  // by CPU; null: it does not run
 inline constinit std::string* console_capture = nullptr;
 inline constinit std::atomic<std::uint64_t>* entropy_seed = nullptr;  // state of the seeded sequence
 
 HostCpu& cpu_block(CpuIndex);
 void attach_cpu(CpuIndex);  // this Linux thread becomes that CPU: GS, its stack's bounds
-void reset_cpu();           // the calling CPU: interrupts off, nothing pending, timer off
-Run*& active_run();         // of the calling CPU
+void reset_cpu(HostCpu&);   // interrupts off, nothing pending, timer off
 
 // Runs entry(argument) on `stack` as the calling CPU; returns when it does, or when the CPU leaves the machine.
 void run_guest(const RunStack& stack, void (*entry)(void*), void* argument);
