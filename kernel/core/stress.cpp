@@ -111,8 +111,7 @@ void watch(void* raw) {
             since_ns = now_ns;
         }
         if (now_ns - since_ns > shared->patience_ns) panic("the stress makes no progress");
-        wait_begin({&watchdog.end_queue}, now_ns + shared->patience_ns / 8);
-        watchdog.ended.load() ? (void)wait_cancel() : (void)wait_commit();
+        wait_unless(watchdog.end_queue, [&] { return watchdog.ended.load(); }, now_ns + shared->patience_ns / 8);
     }
 }
 

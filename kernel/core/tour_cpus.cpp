@@ -28,10 +28,8 @@ struct Counter {
     }
     void wait_for(std::uint64_t wanted) {
         hal::IrqGuard masked;
-        while (value.load(std::memory_order_acquire) < wanted) {
-            wait_begin({&changed});
-            value.load(std::memory_order_acquire) < wanted ? (void)wait_commit() : (void)wait_cancel();
-        }
+        const auto reached = [&] { return value.load(std::memory_order_acquire) >= wanted; };
+        while (!reached()) wait_unless(changed, reached);
     }
 };
 

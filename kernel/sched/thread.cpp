@@ -42,8 +42,7 @@ void reaper_main(void*) {
     for (;;) {
         Thread* dead = dead_threads.take_all();
         if (dead == nullptr) {
-            wait_begin({&reaper_work});
-            dead_threads.empty() ? (void)wait_commit() : (void)wait_cancel();
+            wait_unless(reaper_work, [] { return !dead_threads.empty(); });
             continue;
         }
         while (dead != nullptr) {
@@ -124,10 +123,8 @@ void reaper_add(Thread& thread) {
 
 void reaper_settle() {
     hal::IrqGuard masked;
-    while (unreaped.load(std::memory_order_acquire) != 0) {
-        wait_begin({&reaper_idle});
-        unreaped.load(std::memory_order_acquire) != 0 ? (void)wait_commit() : (void)wait_cancel();
-    }
+    const auto settled = [] { return unreaped.load(std::memory_order_acquire) == 0; };
+    while (!settled()) wait_unless(reaper_idle, settled);
 }
 
 }  // namespace exo

@@ -91,6 +91,13 @@ inline WaitReason wait_on(WaitQueue& queue, std::uint64_t deadline_ns = no_deadl
     wait_begin({&queue}, deadline_ns);
     return wait_commit();
 }
+// One wait, unless ready() holds once the thread counts as waiting: a change between the caller's last look and the
+// wait is not missed. Whether it holds afterwards is for the caller to see.
+template <typename Ready>
+void wait_unless(WaitQueue& queue, Ready ready, std::uint64_t deadline_ns = no_deadline) {
+    wait_begin({&queue}, deadline_ns);
+    ready() ? (void)wait_cancel() : (void)wait_commit();
+}
 bool wake_one(WaitQueue&, WaitReason = WaitReason::woken);
 // Does not touch the queue any more once the first is runnable.
 unsigned wake_all(WaitQueue&, WaitReason = WaitReason::woken);
