@@ -43,8 +43,7 @@ void cpu_join(PerCpu& cpu) {
 }
 
 void cpus_start() {
-    const unsigned count = hal::cpu_count() < hal::cpus_limit ? hal::cpu_count() : hal::cpus_limit;
-    for (unsigned i = 1; i < count; ++i)
+    for (unsigned i = 1; i < hal::cpu_count(); ++i)
         if (!start(hal::CpuIndex(i))) return;
 }
 

@@ -28,8 +28,6 @@ void stop_others() {
     for (unsigned turns = 0; turns < 20'000 && console_busy(); ++turns) hal::relax();
 }
 
-[[noreturn]] void stop() { end_in_panic(); }
-
 void print_frame(unsigned depth, std::uintptr_t address, const TextSink& sink) {
     const Symbol symbol = symbol_at(address);
     if (symbol.name.empty()) format_to(sink, "  #{} {:#016x}\n", depth, address);
@@ -44,7 +42,7 @@ TextSink begin(std::string_view cause) {
     if (!panicking.compare_exchange_strong(first, own_number(), std::memory_order_relaxed)) {
         if (first != own_number()) stop_here();
         format_to(sink, "\npanic in a panic: {}\n", cause);
-        stop();
+        end_in_panic();
     }
     stop_others();
     const auto* cpu = static_cast<const PerCpu*>(hal::per_cpu());
@@ -77,7 +75,7 @@ void panic(std::string_view cause) {
     const TextSink sink = begin(cause);
     print_backtrace(reinterpret_cast<std::uintptr_t>(&panic),
                     reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)), sink);
-    stop();
+    end_in_panic();
 }
 
 void panic_assert(const char* expression, const char* file, int line) {
@@ -90,7 +88,7 @@ void panic_trap(const hal::TrapFrame& frame, const hal::TrapInfo& info) {
     TextSink sink = begin(info.name);
     hal::describe(frame, sink);
     print_backtrace(info.instruction, info.frame_pointer, sink);
-    stop();
+    end_in_panic();
 }
 
 }  // namespace exo

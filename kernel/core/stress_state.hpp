@@ -11,8 +11,7 @@
 
 namespace exo::stress {
 
-inline constexpr unsigned bells_count = 6, endpoints_count = 3, servers_limit = 6, handles_count = 12, slots_count = 6,
-                          workers_limit = 128;
+inline constexpr unsigned bells_count = 6, endpoints_count = 3, servers_limit = 6, handles_count = 12, slots_count = 6;
 
 // Memory that one worker takes and another gives back.
 struct Parcel {
@@ -67,7 +66,6 @@ struct State {
 
     Ref<Endpoint> endpoints[endpoints_count];
     std::atomic<std::uint32_t> servers = 0;  // that live
-    std::atomic<std::uint64_t> answered = 0;
 
     HandleTable handles;
     std::atomic<std::uint64_t> handle_slots[handles_count] = {};  // handle + 1; 0: none

@@ -136,8 +136,6 @@ bool step_hostile_calls() {
     return good;
 }
 
-bool step_several_cpus() { return tour_several_cpus(); }
-
 bool step_nothing_leaked();
 
 // A mark is named by a literal, so each step has its own pair.
@@ -162,7 +160,7 @@ constexpr Step steps[] = {
     TOUR_STEP(step_call_and_reply, call_reply), TOUR_STEP(step_shared_ring, shared_ring),
     TOUR_STEP(step_allocation, allocation),     TOUR_STEP(step_null_calls, null_calls),
     TOUR_STEP(step_preemption, preemption),     TOUR_STEP(step_faults, faults),
-    TOUR_STEP(step_hostile_calls, hostile),     TOUR_STEP_IF(2, step_several_cpus, several_cpus),
+    TOUR_STEP(step_hostile_calls, hostile),     TOUR_STEP_IF(2, tour_several_cpus, several_cpus),
     TOUR_STEP(step_nothing_leaked, leaks),
 };
 #undef TOUR_STEP
