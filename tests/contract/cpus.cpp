@@ -8,7 +8,6 @@
 namespace contract {
 namespace {
 
-constexpr std::uint64_t patience_ns = 20'000'000'000;  // an emulator on a busy machine
 constexpr unsigned kinds = 4;  // of Interrupt
 
 struct alignas(hal::cache_line_bytes) Cpu {
@@ -61,12 +60,7 @@ void give(hal::CpuIndex index, Job job, void* argument) {
 }
 
 bool finished(hal::CpuIndex index) {
-    const std::uint64_t limit_ns = hal::now_ns() + patience_ns;
-    while (__atomic_load_n(&of(index).job, __ATOMIC_ACQUIRE)) {
-        if (hal::now_ns() > limit_ns) return false;
-        hal::relax();
-    }
-    return true;
+    return wait_for([&] { return __atomic_load_n(&of(index).job, __ATOMIC_ACQUIRE) == nullptr; });
 }
 
 }  // namespace contract

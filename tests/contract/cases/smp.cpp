@@ -5,10 +5,9 @@
 
 namespace {
 
-using contract::give, contract::finished, contract::have_cpu;
+using contract::give, contract::finished, contract::have_cpu, contract::wait_for;
 using hal::CpuIndex;
 constexpr hal::VirtAddr kernel_page(0xffff'c900'7000'0000), user_page(0x0000'0700'0000'0000);
-constexpr std::uint64_t patience_ns = 20'000'000'000;
 
 // Calls f with each other CPU of the machine, started.
 template <typename F>
@@ -24,16 +23,6 @@ T load(const T& value) {
 template <typename T>
 void store(T& value, T now) {
     __atomic_store_n(&value, now, __ATOMIC_RELEASE);
-}
-// False if it takes for ever.
-template <typename Condition>
-bool wait_for(Condition condition) {
-    const std::uint64_t limit_ns = hal::now_ns() + patience_ns;
-    while (!condition()) {
-        if (hal::now_ns() > limit_ns) return false;
-        hal::relax();
-    }
-    return true;
 }
 
 }  // namespace
