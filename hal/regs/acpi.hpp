@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // ACPI's static tables, as far as a kernel without an AML interpreter needs them: the way from the RSDP to a table, the
-// FADT's ports, and the MADT's processors and interrupt controllers (ACPI 6.5, 5.2.5 to 5.2.12). Freestanding; nothing is allocated.
+// FADT's ports, and the MADT's processors and interrupt controllers (ACPI 6.5, 5.2.5 to 5.2.12). Freestanding; nothing
+// is allocated.
 //
 // Memory:  bool read(std::uint64_t physical, void* to, std::size_t bytes)   copies physical memory; false if a byte of
 //                                                                           it cannot be read

@@ -50,9 +50,7 @@ class Line {
 };
 
 // All rounds, on either side. The CPUs of an emulator may have to wait for a real one.
-std::uint64_t patience() {
-    return cycles_in_us(cpuid_has(regs::cpuid::hypervisor) ? 200'000 : 20'000);
-}
+std::uint64_t patience() { return cycles_in_us(cpuid_has(regs::cpuid::hypervisor) ? 200'000 : 20'000); }
 
 // Neither before what precedes it nor after what follows (SDM 2B RDTSC).
 std::uint64_t ordered_cycles() {

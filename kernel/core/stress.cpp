@@ -111,7 +111,8 @@ void watch(void* raw) {
             since_ns = now_ns;
         }
         if (now_ns - since_ns > shared->patience_ns) panic("the stress makes no progress");
-        wait_unless(watchdog.end_queue, [&] { return watchdog.ended.load(); }, now_ns + shared->patience_ns / 8);
+        wait_unless(
+            watchdog.end_queue, [&] { return watchdog.ended.load(); }, now_ns + shared->patience_ns / 8);
     }
 }
 
