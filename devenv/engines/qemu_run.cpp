@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// QEMU tells how the guest ended by its exit status (isa-debug-exit), and, where that is 0, by an event of its control
-// protocol: a reset and a power-off look the same from outside. The protocol runs over a socket it inherits.
-#include <sys/socket.h>
-
-#include <cerrno>
+// QEMU tells how the guest ended by its exit status (isa-debug-exit), and, where that is 0, by its control protocol.
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -12,35 +8,13 @@
 #include <devenv/signals.hpp>
 #include <sim/engine.hpp>
 #include <sim/process/temporary_folder.hpp>
+#include <sim/qemu/control.hpp>
 
 namespace devenv {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-// Both ends of the control socket; the greeting of ours is in it before QEMU starts.
-struct Control {
-    sim::Descriptor ours, theirs;
-    std::string events;
-
-    Control() {
-        int ends[2];
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-            throw sim::ProcessError(std::string("no socket for QEMU's control protocol: ") + std::strerror(errno));
-        ours = sim::Descriptor(ends[0]);
-        theirs = sim::Descriptor(ends[1]);
-        constexpr std::string_view hello = "{\"execute\":\"qmp_capabilities\"}\n";
-        if (write(ours.get(), hello.data(), hello.size()) < 0) throw sim::ProcessError("QEMU's control socket is full");
-    }
-    std::vector<std::string> arguments() const {
-        return {"-chardev", "socket,id=control,fd=" + std::to_string(theirs.get()), "-mon",
-                "chardev=control,mode=control"};
-    }
-    bool started() const { return events.find("\"return\"") != std::string::npos; }
-    bool reset() const { return events.find("\"guest-reset\"") != std::string::npos; }
-    bool shut_down() const { return events.find("\"guest-shutdown\"") != std::string::npos; }
-};
 
 sim::qemu::CommandLine command_line(const GuestOptions& options, const fs::path& folder) {
     using sim::qemu::Boot;
@@ -66,7 +40,7 @@ sim::qemu::CommandLine command_line(const GuestOptions& options, const fs::path&
     return line;
 }
 
-void judge_status(const sim::ChildResult& result, const Control& control, GuestRun& run) {
+void judge_status(const sim::ChildResult& result, const sim::qemu::Control& control, GuestRun& run) {
     const std::string status = std::to_string(result.status);
     if (result.status == sim::qemu::exit_success) {
         run.end = GuestEnd::power_off;
@@ -97,7 +71,8 @@ std::string without_our_signal(std::string errors) {
     return errors.erase(start, end == errors.npos ? end : end + 1 - start);
 }
 
-void judge(const sim::ChildResult& result, const Control& control, const GuestOptions& options, GuestRun& run) {
+void judge(const sim::ChildResult& result, const sim::qemu::Control& control, const GuestOptions& options,
+           GuestRun& run) {
     run.status = result.status;
     if (judge_our_end(result, result.flooded, options, run)) {
         run.errors = without_our_signal(result.errors);
@@ -121,26 +96,24 @@ GuestRun run_in_qemu(const GuestOptions& options) {
     run.version = program.version;
     run.warning = program.warning;
     const sim::TemporaryFolder folder;
-    Control control;
+    sim::qemu::Control control;
     sim::qemu::CommandLine line = command_line(options, folder.path());
     line.extra = control.arguments();
     run.command = sim::qemu::arguments(line, program);
     const auto start = std::chrono::steady_clock::now();
-    sim::ChildProcess process({.arguments = run.command,
-                               .folder = {},
-                               .timeout_s = options.timeout_s,
-                               .stop = &stop_requested(),
-                               .on_output =
-                                   [&](std::string_view text) {
-                                       run.console += text;
-                                       if (options.console) options.console(text);
-                                   },
-                               .output_limit = options.console_bytes_most,
-                               .inherit = {control.theirs.get()},
-                               .also_read = {{control.ours.get(), [&](std::string_view text) {
-                                                  if (control.events.size() < 65536) control.events += text;
-                                              }}}});
-    control.theirs.close();
+    sim::Child child{.arguments = run.command,
+                     .folder = {},
+                     .timeout_s = options.timeout_s,
+                     .stop = &stop_requested(),
+                     .on_output =
+                         [&](std::string_view text) {
+                             run.console += text;
+                             if (options.console) options.console(text);
+                         },
+                     .output_limit = options.console_bytes_most};
+    control.listen(child);
+    sim::ChildProcess process(std::move(child));
+    control.child_started();
     const sim::ChildResult result = process.wait();
     run.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     judge(result, control, options, run);

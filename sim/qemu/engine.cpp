@@ -8,6 +8,7 @@
 #include <sim/process/child.hpp>
 #include <sim/process/temporary_folder.hpp>
 #include <sim/qemu/command_line.hpp>
+#include <sim/qemu/control.hpp>
 #include <sim/qemu/guest_child.hpp>
 #include <sim/qemu/stream_decoder.hpp>
 #include <sim/qemu/stream_reader.hpp>
@@ -30,6 +31,7 @@ class QemuRun {
           decoder_(config.events, config.instruction_limit, ram_below_hole),
           child_(command(program, plugin)) {
         reader_.producer_started();
+        control_.child_started();
     }
 
     RunResult run() {
@@ -66,6 +68,7 @@ class QemuRun {
     TemporaryFolder folder_;
     StreamReader reader_;
     StreamDecoder decoder_;
+    qemu::Control control_;
     ChildProcess child_;
     SteadyClock::time_point heard_ = SteadyClock::now();  // when words came last
     bool silent_ = false;
@@ -74,6 +77,9 @@ class QemuRun {
 Child QemuRun::command(const qemu::Program& program, const std::string& plugin) {
     Child child = qemu::guest_child(program, config_, folder_.path());
     qemu::add_stream(child, plugin, reader_, *config_.image);
+    const std::vector<std::string> control = control_.arguments();
+    child.arguments.insert(child.arguments.end(), control.begin(), control.end());
+    control_.listen(child);
     child.on_output = [this](std::string_view text) {
         if (config_.console) config_.console(text);
     };
@@ -142,18 +148,17 @@ void QemuRun::judge_end(RunResult& result) const {
     }
 }
 
-// With -no-reboot QEMU ends in the same way for a reset, a triple fault and a power-off by ACPI. What was executed last
-// tells them apart.
+// With -no-reboot QEMU ends in the same way for a reset and a triple fault: what was executed last tells them apart. Of
+// a power-off by ACPI it does not: QEMU runs on for a little.
 void QemuRun::judge_shutdown(RunResult& result) const {
-    constexpr std::uint16_t q35_pm1_control = 0x604;
     const Instruction* last = decoder_.last_started();
     const std::string at = last ? where(last->address) : "an unknown place";
-    if (!last || last->special != Special::out) {
-        result.stop = StopReason::triple_fault;
-        result.detail = "an exception could not be delivered at " + at;
-    } else if (decoder_.last_port() == q35_pm1_control) {
+    if (control_.shut_down()) {
         result.stop = StopReason::power_off;
         result.detail = "the guest switched the power off by ACPI";
+    } else if (!last || last->special != Special::out) {
+        result.stop = StopReason::triple_fault;
+        result.detail = "an exception could not be delivered at " + at;
     } else {
         result.stop = StopReason::reset;
         result.detail = text("the guest asked for a reset by port %#x at ", decoder_.last_port()) + at;

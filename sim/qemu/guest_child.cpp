@@ -30,7 +30,7 @@ void add_stream(Child& child, const std::filesystem::path& plugin, const StreamR
                            {"-plugin", plugin.string() + text(",memory=%d,doorbell=%d,entry=%#llx", reader.memory(),
                                                               reader.producer_doorbell(),
                                                               static_cast<unsigned long long>(*image.pvh_entry()))});
-    child.inherit = {reader.memory(), reader.producer_doorbell()};
+    child.inherit.insert(child.inherit.end(), {reader.memory(), reader.producer_doorbell()});
 }
 
 }  // namespace sim::qemu

@@ -44,6 +44,8 @@ table:
     entry L, instruction_across_end
     entry x, transaction
     entry P, fault_ahead
+    entry A, acpi_halt
+    entry B, acpi_spin
     .quad 0
 failure:
     mov $0x11, %al
@@ -54,6 +56,17 @@ spin:
 halt_off:
     hlt
     jmp halt_off
+acpi_halt:                          # soft off by q35's PM1 control: QEMU only
+    call acpi_off
+    jmp halt_off
+acpi_spin:
+    call acpi_off
+    jmp spin
+acpi_off:
+    mov $0x604, %edx
+    mov $0x2000, %eax
+    out %ax, %dx
+    ret
 halt_no_timer:
     sti
     hlt
