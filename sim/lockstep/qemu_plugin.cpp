@@ -5,7 +5,7 @@
 // QEMU's plugin interface has no registers. But at the start of a block all of them are in memory, the program exports
 // the functions of its gdb stub, and those say by value where each register is. The place of the state is found so at
 // the first block (values planted through the stub, looked for in the CPU object) and checked; a QEMU that keeps it
-// otherwise is refused by a message, never misread. Prototypes are our own: no package ships qemu-plugin.h.
+// otherwise is refused by a message, never misread.
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -14,19 +14,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <sim/lockstep/wire.hpp>
+#include <sim/qemu/plugin/qemu_api.hpp>
 
 extern "C" {
-// QEMU's plugin interface, version 1 (docs/devel/tcg-plugins.rst), as far as it is used here.
-struct qemu_info_t;
-struct qemu_plugin_tb;
-using qemu_plugin_id_t = std::uint64_t;
-using TranslationCallback = void (*)(qemu_plugin_id_t, qemu_plugin_tb*);
-using ExecutionCallback = void (*)(unsigned cpu, void* user);
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, TranslationCallback);
-void qemu_plugin_register_vcpu_tb_exec_cb(qemu_plugin_tb*, ExecutionCallback, int flags, void* user);
-void qemu_plugin_register_vcpu_idle_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, unsigned cpu));
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, void*), void* user);
-
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t, const qemu_info_t*, int, char**);
 }
@@ -36,36 +26,18 @@ namespace {
 using namespace sim::lockstep;
 using State = sim::ArchitecturalState;
 
-struct ByteArray {  // GLib's GByteArray
-    std::uint8_t* data;
-    unsigned length;
-};
-
 // What QEMU and its GLib export to whoever asks; null: not there.
 struct Exports {
-    template <typename Function>
-    static Function* find(const char* name) {
-        return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
+    template <typename Symbol>
+    static Symbol find(const char* name) {
+        return reinterpret_cast<Symbol>(dlsym(RTLD_DEFAULT, name));
     }
-    void* (*cpu)(int) = find<void*(int)>("qemu_get_cpu");
-    int (*read)(void*, ByteArray*, int) = find<int(void*, ByteArray*, int)>("x86_cpu_gdb_read_register");
-    int (*write)(void*, std::uint8_t*, int) = find<int(void*, std::uint8_t*, int)>("x86_cpu_gdb_write_register");
-    std::uint32_t (*flags)(void*, int) = find<std::uint32_t(void*, int)>("cpu_cc_compute_all");
-    ByteArray* (*make_bytes)() = find<ByteArray*()>("g_byte_array_new");
-    ByteArray* (*resize)(ByteArray*, unsigned) = find<ByteArray*(ByteArray*, unsigned)>("g_byte_array_set_size");
-};
-
-// Numbers of the gdb stub's registers for x86-64 (gdb-xml/i386-64bit.xml).
-enum StubRegister {
-    stub_rip = 16,
-    stub_cs = 18,
-    stub_cr0 = 27,
-    stub_efer = 32,
-    stub_st0 = 33,
-    stub_fctrl = 41,
-    stub_fstat = 42,
-    stub_xmm0 = 49,
-    stub_mxcsr = 65
+    qemu_get_cpu_t cpu = find<qemu_get_cpu_t>("qemu_get_cpu");
+    x86_cpu_gdb_read_register_t read = find<x86_cpu_gdb_read_register_t>("x86_cpu_gdb_read_register");
+    x86_cpu_gdb_write_register_t write = find<x86_cpu_gdb_write_register_t>("x86_cpu_gdb_write_register");
+    cpu_cc_compute_all_t flags = find<cpu_cc_compute_all_t>("cpu_cc_compute_all");
+    decltype(&g_byte_array_new) make_bytes = find<decltype(&g_byte_array_new)>("g_byte_array_new");
+    decltype(&g_byte_array_set_size) resize = find<decltype(&g_byte_array_set_size)>("g_byte_array_set_size");
 };
 
 // The leading part of QEMU's CPUX86State; checked against the stub.
@@ -90,8 +62,8 @@ constexpr std::uint32_t code64 = 1u << 15;       // of hidden_flags: CS.L
 constexpr std::size_t object_bytes = 128 << 10;  // of the CPU object to search
 
 Exports qemu;
-void* cpu = nullptr;
-ByteArray* bytes = nullptr;
+CPUState* cpu = nullptr;
+GByteArray* bytes = nullptr;
 const Head* head = nullptr;
 const std::uint8_t* xmm[16];
 const std::uint8_t* x87[8];
@@ -127,7 +99,7 @@ void flush() {
 unsigned stub_read(int number, void* to, unsigned room) {
     qemu.resize(bytes, 0);
     qemu.read(cpu, bytes, number);
-    const unsigned length = bytes->length < room ? bytes->length : room;
+    const unsigned length = bytes->size < room ? bytes->size : room;
     std::memcpy(to, bytes->data, length);
     return length;
 }
@@ -147,7 +119,7 @@ const std::uint8_t* find(int number, unsigned length) {
         pattern[0][i] = i >= 4 && length == 8 ? 0 : std::uint8_t(0x5b + 11 * i);
         pattern[1][i] = i >= 4 && length == 8 ? 0 : std::uint8_t(0xa7 ^ 29 * i);
     }
-    const auto* object = static_cast<const std::uint8_t*>(cpu);
+    const auto* object = reinterpret_cast<const std::uint8_t*>(cpu);
     static std::size_t candidates[64];
     std::size_t count = 0;
     qemu.write(cpu, pattern[0], number);
@@ -172,10 +144,10 @@ bool head_agrees() {
     static constexpr State::SegmentIndex segments[6] = {State::cs, State::ss, State::ds,
                                                         State::es, State::fs, State::gs};
     for (int i = 0; i < 6; ++i)
-        if (stub_value(stub_cs + i) != head->segments[segments[i]].selector) return false;
-    return stub_value(stub_rip) == (head->rip & mask) && stub_value(stub_cr0) == head->cr[0] &&
-           stub_value(stub_cr0 + 1) == head->cr[2] && stub_value(stub_cr0 + 2) == head->cr[3] &&
-           stub_value(stub_cr0 + 3) == head->cr[4];
+        if (stub_value(gdb_cs + i) != head->segments[segments[i]].selector) return false;
+    return stub_value(gdb_rip) == (head->rip & mask) && stub_value(gdb_cr0) == head->cr[0] &&
+           stub_value(gdb_cr2) == head->cr[2] && stub_value(gdb_cr3) == head->cr[3] &&
+           stub_value(gdb_cr4) == head->cr[4];
 }
 
 // Null: all is well; else what is missing.
@@ -190,9 +162,9 @@ const char* locate() {
     head = reinterpret_cast<const Head*>(find(0, 8));
     if (!head || !head_agrees()) return "the registers are not where QEMU 7.2 has them";
     for (int i = 0; i < 16; ++i)
-        if (!(xmm[i] = find(stub_xmm0 + i, 16))) return "the vector registers were not found";
+        if (!(xmm[i] = find(gdb_xmm0 + i, 16))) return "the vector registers were not found";
     for (int i = 0; i < 8; ++i)
-        if (!(x87[i] = find(stub_st0 + i, 10))) return "the x87 registers were not found";
+        if (!(x87[i] = find(gdb_st0 + i, 10))) return "the x87 registers were not found";
     return nullptr;
 }
 
@@ -209,7 +181,7 @@ void take(State& state) {
     state.rip = head->rip;
     state.rflags = flags();
     std::memcpy(state.cr, head->cr, sizeof state.cr);
-    state.efer = stub_value(stub_efer);
+    state.efer = stub_value(gdb_efer);
     state.hidden_flags = head->hidden_flags;
     for (int i = 0; i < 10; ++i) {
         const SegmentCache& from = head->segments[i];
@@ -217,9 +189,9 @@ void take(State& state) {
     }
     for (int i = 0; i < 16; ++i) std::memcpy(state.xmm[i], xmm[i], 16);
     for (int i = 0; i < 8; ++i) std::memcpy(state.x87[i], x87[i], 10);
-    state.mxcsr = stub_value(stub_mxcsr);
-    state.x87_control = stub_value(stub_fctrl);
-    state.x87_status = stub_value(stub_fstat);
+    state.mxcsr = stub_value(gdb_mxcsr);
+    state.x87_control = stub_value(gdb_fctrl);
+    state.x87_status = stub_value(gdb_fstat);
 }
 
 void record() {
@@ -266,18 +238,11 @@ void on_execute(unsigned, void* address) {
     if (phase == Phase::recording) record();
 }
 
-void on_translate(qemu_plugin_id_t, qemu_plugin_tb* block);
-
-}  // namespace
-
-extern "C" std::uint64_t qemu_plugin_tb_vaddr(const qemu_plugin_tb*);
-
-namespace {
 void on_translate(qemu_plugin_id_t, qemu_plugin_tb* block) {
-    constexpr int read_write_registers = 2;
-    qemu_plugin_register_vcpu_tb_exec_cb(block, on_execute, read_write_registers,
+    qemu_plugin_register_vcpu_tb_exec_cb(block, on_execute, QEMU_PLUGIN_CB_RW_REGS,
                                          reinterpret_cast<void*>(qemu_plugin_tb_vaddr(block)));
 }
+
 }  // namespace
 
 extern "C" int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t*, int argc, char** argv) {
