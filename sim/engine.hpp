@@ -92,6 +92,8 @@ struct FaultStep {  // one link of a fault chain: what was raised, where, with w
     Registers registers;
 };
 
+inline constexpr std::size_t interrupts_noted = 1 << 16;  // of RunResult::interrupts_at: no more are kept
+
 struct RunResult {
     StopReason stop = StopReason::engine_error;
     std::string detail;                              // one line for people: address, instruction, cause
@@ -101,7 +103,7 @@ struct RunResult {
     std::uint8_t guest_code = 0;               // what the guest wrote to the power-off port
     Registers registers{};                     // at the end
     std::vector<FaultStep> faults;             // the last faults in a row, oldest first (triple fault: the whole chain)
-    std::vector<std::uint64_t> interrupts_at;  // retired-instruction numbers at which interrupts were delivered, capped
+    std::vector<std::uint64_t> interrupts_at;  // retired-instruction numbers at which interrupts were delivered
     std::vector<std::uint64_t> irq_at_ignored;  // of RunConfig::irq_at: the timer was masked or not set up then
 };
 

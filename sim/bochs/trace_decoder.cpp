@@ -161,23 +161,10 @@ void TraceDecoder::emit(bool taken, bool last_retired) {
     now_.reset();
 }
 
-// Code that was seen before and begins with the same bytes serves again.
 const CodeBlock& TraceDecoder::code_for_block() {
-    std::vector<CodeBlock*>& here = at_[{instructions_.front().address, physical_address_}];
-    for (const CodeBlock* code : here) {
-        if (code->instructions.size() >= instructions_.size() && code->bytes.size() >= bytes_.size() &&
-            std::equal(bytes_.begin(), bytes_.end(), code->bytes.begin()))
-            return *code;
-    }
-    CodeBlock& code = blocks_->emplace_back();
-    code.id = CodeId(blocks_->size() - 1);
-    code.version = std::uint32_t(here.size());
-    code.address = instructions_.front().address;
-    code.physical_address = physical_address_;
-    code.instructions = instructions_;
-    code.bytes = bytes_;
-    here.push_back(&code);
-    events_->on_code(code);
+    const std::size_t known = blocks_.all()->size();
+    const CodeBlock& code = blocks_.find_or_make(instructions_, bytes_, physical_address_);
+    if (blocks_.all()->size() > known) events_->on_code(code);
     return code;
 }
 

@@ -4,14 +4,13 @@
 // instruction that goes on. 64-bit code and one CPU only.
 #pragma once
 #include <deque>
-#include <map>
 #include <memory>
 #include <optional>
 #include <sim/bochs/trace_lines.hpp>
 #include <sim/engine.hpp>
+#include <sim/image/code_blocks.hpp>
 #include <sim/image/decoder.hpp>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace sim::bochs {
@@ -33,7 +32,7 @@ class TraceDecoder {
     bool halted() const { return now_ && now_->special == Special::hlt; }
     std::uint64_t breakpoints() const { return breakpoints_; }
     const std::vector<InstructionIndex>& interrupts_at() const { return interrupts_at_; }
-    std::shared_ptr<std::deque<CodeBlock>> code_blocks() const { return blocks_; }
+    std::shared_ptr<std::deque<CodeBlock>> code_blocks() const { return blocks_.all(); }
 
   private:
     void take(const InstructionLine&);
@@ -53,13 +52,10 @@ class TraceDecoder {
         std::uint64_t pushed[2] = {};  // the last two, the latest first
         TransferKind kind = TransferKind::interrupt;
     };
-    static constexpr std::size_t interrupts_noted = 1 << 16;
-
     EventSink* events_;
     std::uint64_t ram_bytes_;
     std::unique_ptr<Decoder> decoder_;
-    std::shared_ptr<std::deque<CodeBlock>> blocks_ = std::make_shared<std::deque<CodeBlock>>();
-    std::map<std::pair<std::uint64_t, std::uint64_t>, std::vector<CodeBlock*>> at_;  // by addresses
+    CodeBlocks blocks_;
     // The block at hand. Its last instruction is the one that is about to execute.
     std::vector<Instruction> instructions_;
     std::vector<std::uint8_t> bytes_;

@@ -220,4 +220,15 @@ std::unique_ptr<Image> Image::load(const std::filesystem::path& path) {
     return std::make_unique<ElfImage>(std::move(bytes), path.filename().string(), file);
 }
 
+std::string Image::place(std::uint64_t address) const {
+    const Location& location = locate(address);
+    const auto hex = [](std::uint64_t value) {
+        return (value ? "0x" : "") + llvm::utohexstr(value, /*LowerCase=*/true);
+    };
+    std::string result = hex(address);
+    if (location.function.empty()) return result;
+    result += " (" + location.function + "+" + hex(location.offset);
+    return result + (location.file.empty() ? "" : ", " + location.file + ":" + std::to_string(location.line)) + ")";
+}
+
 }  // namespace sim

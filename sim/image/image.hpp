@@ -55,6 +55,8 @@ class Image {
     virtual std::span<const Mark> marks() const = 0;  // of the kernel and its programs, by address
     virtual std::string build_id() const = 0;         // hex; of the file's bytes if it carries none
     virtual const Location& locate(std::uint64_t virtual_address) const = 0;  // cached; physical alias of the image too
+    // For people: the address and, as far as it is known, "(function+offset, file:line)".
+    std::string place(std::uint64_t virtual_address) const;
     // Start of the function that holds the address, cached and cheap: what a profile groups by. 0 if unknown.
     virtual std::uint64_t function_start(std::uint64_t virtual_address) const = 0;
     // Virtual address of a symbol, by its name in the symbol table or by that of its function (without "program:").

@@ -56,7 +56,6 @@ class QemuRun {
     bool stopped() const { return config_.stop && config_.stop->load(std::memory_order_relaxed); }
     void judge_end(RunResult&) const;
     void judge_shutdown(RunResult&) const;
-    std::string where(std::uint64_t address) const;
     bool nothing_happens(bool words_came);
 
     using SteadyClock = std::chrono::steady_clock;
@@ -152,7 +151,7 @@ void QemuRun::judge_end(RunResult& result) const {
 // a power-off by ACPI it does not: QEMU runs on for a little.
 void QemuRun::judge_shutdown(RunResult& result) const {
     const Instruction* last = decoder_.last_started();
-    const std::string at = last ? where(last->address) : "an unknown place";
+    const std::string at = last ? config_.image->place(last->address) : "an unknown place";
     if (control_.shut_down()) {
         result.stop = StopReason::power_off;
         result.detail = "the guest switched the power off by ACPI";
@@ -163,14 +162,6 @@ void QemuRun::judge_shutdown(RunResult& result) const {
         result.stop = StopReason::reset;
         result.detail = text("the guest asked for a reset by port %#x at ", decoder_.last_port()) + at;
     }
-}
-
-std::string QemuRun::where(std::uint64_t address) const {
-    const Location& location = config_.image->locate(address);
-    std::string result = text("%#llx", static_cast<unsigned long long>(address));
-    if (location.function.empty()) return result;
-    result += text(" (%s+%#llx", location.function.c_str(), static_cast<unsigned long long>(location.offset));
-    return result + (location.file.empty() ? ")" : text(", %s:%u)", location.file.c_str(), location.line));
 }
 
 class QemuEngine final : public Engine {

@@ -52,10 +52,8 @@ constexpr unsigned block_started_shift = 32, block_cpu_shift = 48;
 
 // --- other: 0..7 kind, 8..31 words that follow, 32..63 (but for the top two bits) as said.
 enum class Kind : uint8_t {
-    // A block was translated: number | instructions << 32 | CodeWidth << 48; virtual address; host addresses as QEMU's
-    // RAM offsets of its
-    // first byte and of its second page's (~0: none or unknown); then the lengths, a byte each, and all code bytes,
-    // each
+    // A block was translated: number | instructions << 32 | CodeWidth << 48; virtual address; where in QEMU's RAM its
+    // first byte and its second page are (~0: none or unknown); then the lengths, a byte each, and all code bytes, each
     // padded to whole words.
     code = 1,
     // CPU << 32. A page's translation, for the accesses that follow: virtual page address; physical page address.

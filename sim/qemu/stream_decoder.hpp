@@ -65,8 +65,6 @@ class StreamDecoder {
     void take_access(std::uint64_t word);
     void take_registers(std::span<const std::uint64_t> values);
 
-    static constexpr std::size_t interrupts_noted = 1 << 16;
-
     EventSink* events_;
     std::optional<InstructionIndex> limit_;
     TranslatedCode code_;

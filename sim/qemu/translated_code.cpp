@@ -69,8 +69,8 @@ void TranslatedCode::decode(TranslationBlock& block) {
         const bool first_page = page == (block.address & -page_bytes);
         const std::uint64_t physical_address = first_page ? physical(record[2]) + (all[start].address - block.address)
                                                           : physical(record[3]) + all[start].address % page_bytes;
-        const CodeBlock& code =
-            find_or_make({all.data() + start, end - start}, bytes.subspan(offset, length), physical_address);
+        const CodeBlock& code = code_blocks_.find_or_make({all.data() + start, end - start},
+                                                          bytes.subspan(offset, length), physical_address);
         block.pieces.push_back({&code, std::uint32_t(start), std::uint32_t(end - start)});
         for (std::size_t i = 0; i < end - start; ++i) {
             const Instruction& instruction = code.instructions[i];
@@ -119,27 +119,6 @@ std::pair<std::vector<Instruction>, std::size_t> TranslatedCode::decode_in(Decod
         offset += length;
     }
     return {std::move(all), known};
-}
-
-const CodeBlock& TranslatedCode::find_or_make(std::span<const Instruction> instructions,
-                                              std::span<const std::uint8_t> bytes, std::uint64_t physical_address) {
-    std::vector<CodeBlock*>& here = at_[{instructions.front().address, physical_address}];
-    for (const CodeBlock* code : here) {
-        if (code->bytes.size() >= bytes.size() && code->instructions.size() >= instructions.size() &&
-            std::equal(bytes.begin(), bytes.end(), code->bytes.begin()) &&
-            code->instructions.front().code_bits == instructions.front().code_bits &&
-            code->instructions[instructions.size() - 1].address == instructions.back().address)
-            return *code;
-    }
-    CodeBlock& code = blocks_->emplace_back();
-    code.id = CodeId(blocks_->size() - 1);
-    code.version = std::uint32_t(here.size());
-    code.address = instructions.front().address;
-    code.physical_address = physical_address;
-    code.instructions.assign(instructions.begin(), instructions.end());
-    code.bytes.assign(bytes.begin(), bytes.end());
-    here.push_back(&code);
-    return code;
 }
 
 }  // namespace sim::qemu

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // QEMU's translation blocks, told in the stream, as the code blocks of sim/events.hpp. QEMU ends a block where it
-// likes, and translates the same code again with other ends; a code block that begins at the same place and holds the
-// same bytes and more serves for the shorter one too.
+// likes, and translates the same code again with other ends.
 #pragma once
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <sim/events.hpp>
+#include <sim/image/code_blocks.hpp>
 #include <sim/image/decoder.hpp>
 #include <span>
 #include <utility>
@@ -45,12 +44,13 @@ class TranslatedCode {
         TranslationBlock& block = known(number);
         if (!block.record.empty()) [[unlikely]] {
             decode(block);
-            for (; announced_ < blocks_->size(); ++announced_) fresh((*blocks_)[announced_]);
+            const std::deque<CodeBlock>& all = *code_blocks_.all();
+            for (; announced_ < all.size(); ++announced_) fresh(all[announced_]);
         }
         return block;
     }
     // The code blocks, for those who refer to them longer.
-    std::shared_ptr<std::deque<CodeBlock>> blocks() const { return blocks_; }
+    std::shared_ptr<std::deque<CodeBlock>> blocks() const { return code_blocks_.all(); }
 
   private:
     TranslationBlock& known(std::uint32_t number);
@@ -60,16 +60,13 @@ class TranslatedCode {
     static std::pair<std::vector<Instruction>, std::size_t> decode_in(Decoder&, std::uint64_t address,
                                                                       std::span<const std::uint8_t> lengths,
                                                                       std::span<const std::uint8_t> bytes);
-    const CodeBlock& find_or_make(std::span<const Instruction>, std::span<const std::uint8_t> bytes,
-                                  std::uint64_t physical);
     std::uint64_t physical(std::uint64_t ram_address) const;
 
     std::uint64_t low_ram_bytes_;
     std::array<std::unique_ptr<Decoder>, 3> decoders_;  // for 64, 32 and 16-bit code
     std::deque<TranslationBlock> translations_;         // by number
-    std::shared_ptr<std::deque<CodeBlock>> blocks_ = std::make_shared<std::deque<CodeBlock>>();
-    std::size_t announced_ = 0;
-    std::map<std::pair<std::uint64_t, std::uint64_t>, std::vector<CodeBlock*>> at_;  // by addresses
+    CodeBlocks code_blocks_;
+    std::size_t announced_ = 0;  // of them
 };
 
 }  // namespace sim::qemu
