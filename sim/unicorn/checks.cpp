@@ -37,6 +37,11 @@ std::uint64_t efer_bits(const CpuidTable& cpuid) {  // APM2 3.1.7
 }
 }  // namespace
 
+Opcode Cpu::opcode_of(const Instruction& instruction) const {
+    const CodeBlock& code = recorder_.block()->code;
+    return skip_prefixes(&code.bytes[instruction.address - code.address]);
+}
+
 // Would the CPU raise #GP(0) for this WRMSR or MOV to a control register? Asked in ring 0; elsewhere the engine does.
 bool Cpu::control_value_faults(const Instruction& instruction) const {
     using namespace regs;
@@ -46,8 +51,7 @@ bool Cpu::control_value_faults(const Instruction& instruction) const {
         const std::uint64_t value = state_->general[2] << 32 | std::uint32_t(state_->general[0]);
         return (value & ~efer_bits(cpuid_)) || (paging && ((value ^ *view_.efer) & efer::lme));
     }
-    const std::uint64_t offset = instruction.address - recorder_.block()->code.address;
-    const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);
+    const Opcode opcode = opcode_of(instruction);
     if (opcode.at[1] != 0x22) return false;  // CLTS, LMSW
     const std::uint64_t value =
         view_.code64() ? state_->general[opcode.rm()] : std::uint32_t(state_->general[opcode.rm()]);
@@ -67,8 +71,7 @@ bool Cpu::control_value_faults(const Instruction& instruction) const {
 // Does the I/O permission map of the TSS let this privilege level reach the port (SDM 1 19.5.2)?
 bool Cpu::io_permitted(const Instruction& instruction) {
     constexpr unsigned map_base = 102, tss_least = 103;
-    const std::uint64_t offset = instruction.address - recorder_.block()->code.address;
-    const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);
+    const Opcode opcode = opcode_of(instruction);
     const bool immediate = (*opcode.at & 0xf4) == 0xe4 && !(*opcode.at & 8);  // E4-E7; others have the port in DX
     const unsigned port = immediate ? opcode.at[1] : std::uint16_t(state_->general[2]);
     const unsigned bytes = !(*opcode.at & 1) ? 1 : opcode.operand16 ? 2 : 4;

@@ -7,8 +7,6 @@
 namespace sim::unicorn {
 
 namespace {
-using Ull = unsigned long long;
-
 void check(uc_err error, const char* what) {
     if (error) throw EngineError(text("Unicorn cannot %s: %s", what, uc_strerror(error)));
 }
@@ -189,15 +187,6 @@ Registers Cpu::registers() const {
     result.efer = *view_.efer;
     result.fs_base = state_->segments[fs].base, result.gs_base = state_->segments[gs].base;
     result.cs = std::uint16_t(state_->segments[cs].selector), result.ss = std::uint16_t(state_->segments[ss].selector);
-    return result;
-}
-
-std::string Cpu::where(std::uint64_t address) const {
-    const Location& location = config_.image->locate(address);
-    std::string result = text("%#llx", Ull(address));
-    if (!location.function.empty())
-        result += text(" (%s+%#llx", location.function.c_str(), Ull(location.offset)) +
-                  (location.file.empty() ? ")" : text(", %s:%u)", location.file.c_str(), location.line));
     return result;
 }
 

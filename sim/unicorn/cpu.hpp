@@ -29,6 +29,8 @@
 namespace sim::unicorn {
 
 struct CodeDescriptor;
+struct Gate;
+struct Opcode;
 
 // An exception that the CPU raises, or would.
 struct Fault {
@@ -83,7 +85,7 @@ class Cpu {
     template <bool several>
     void record(const Instruction&, std::uint16_t index);
     template <bool several>
-    void record_split(const Instruction&, const MemoryOperand&, std::uint16_t index, std::uint64_t address);
+    void record_split(const MemoryOperand&, std::uint16_t index, std::uint64_t address);
 
     std::uint64_t operand_address(const MemoryOperand& operand) const {
         std::uint64_t address = std::uint64_t(operand.displacement);
@@ -133,6 +135,7 @@ class Cpu {
     void adopt(const ArchitecturalState&);
 
     // checks.cpp
+    Opcode opcode_of(const Instruction&) const;  // of the block at hand
     bool control_value_faults(const Instruction&) const;
     bool beyond_physical(const Instruction&);
     bool io_permitted(const Instruction&);
@@ -143,11 +146,9 @@ class Cpu {
     void deliver(Fault, Entry, std::uint64_t return_address);
     void deliver_in_hook(Fault, Entry, std::uint64_t address, const Step*);
     std::optional<Fault> try_deliver(const Fault&, Entry, std::uint64_t return_address);
-    // delivery32.cpp
-    std::optional<Fault> try_deliver32(const Fault&, Entry, std::uint64_t return_address);
-    bool refuses_legacy(std::uint8_t vector, std::uint64_t return_address);
+    std::optional<Fault> read_gate(std::uint8_t vector, std::uint32_t external, Gate&);
+    std::optional<Fault> check_gate(const Gate&, std::uint8_t vector, Entry) const;
     std::optional<Fault> read_code_descriptor(std::uint16_t selector, std::uint32_t external, CodeDescriptor&);
-    std::optional<Fault> inner_stack32(unsigned cpl, std::uint32_t external, SegmentState&, std::uint32_t& pointer);
     std::optional<Fault> software_gate_fault(std::uint8_t vector);
     std::optional<Fault> read_system(std::uint64_t address, void* to, unsigned bytes, const char* what);
     void note_fault(const Fault&);
@@ -155,6 +156,10 @@ class Cpu {
     void on_exception(std::uint32_t vector);
     void on_invalid_instruction();
     void on_syscall();
+    // delivery32.cpp
+    std::optional<Fault> try_deliver32(const Fault&, Entry, std::uint64_t return_address);
+    bool refuses_legacy(std::uint8_t vector, std::uint64_t return_address);
+    std::optional<Fault> inner_stack32(unsigned cpl, std::uint32_t external, SegmentState&, std::uint32_t& pointer);
 
     // ends.cpp: what ends the run, or only seems to
     void stop_outside(std::uint64_t physical, const char* doing, std::uint64_t at);
@@ -180,7 +185,7 @@ class Cpu {
     std::uint64_t timer_clock() { return config_.clock == Clock::cycles ? now_ticks() : retired_ - others_ + skipped_; }
     void input(InputKind, std::uint64_t address, std::uint64_t value);
     Registers registers() const;
-    std::string where(std::uint64_t address) const;
+    std::string where(std::uint64_t address) const { return config_.image->place(address); }
     std::uint64_t rflags() const;
     std::uint64_t read_register(int name) const;
     void write_register(int name, std::uint64_t value);
@@ -196,8 +201,6 @@ class Cpu {
     static constexpr std::uint64_t poll_instructions = 1024;  // at least so often the stop flag is looked at
     static constexpr std::uint64_t pause_ticks = 64;          // with several CPUs: an estimate (Zen 4: 40 to 70 cycles)
     static constexpr unsigned fault_history = 8;
-    static constexpr std::size_t interrupts_noted = 1 << 16;
-
     // What the fast path touches, together.
     const Step* next_ = nullptr;     // expected next
     const Step* current_ = nullptr;  // announced; meaningful if `announced_`

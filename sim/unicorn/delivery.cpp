@@ -15,7 +15,7 @@ namespace sim::unicorn {
 namespace {
 
 bool contributory(unsigned vector) {
-    return vector == divide_error || (vector >= invalid_tss && vector <= general_protection);
+    return vector == regs::vector::divide || (vector >= invalid_tss && vector <= general_protection);
 }
 // SDM 3A table 6-5.
 bool makes_double_fault(unsigned first, unsigned second) {
@@ -23,15 +23,6 @@ bool makes_double_fault(unsigned first, unsigned second) {
     return first == page_fault && (contributory(second) || second == page_fault);
 }
 
-struct Gate {  // 16 bytes of the IDT
-    std::uint64_t low, high;
-    std::uint64_t target() const { return (low & 0xffff) | (low >> 32 & 0xffff'0000) | high << 32; }
-    std::uint16_t selector() const { return std::uint16_t(low >> 16); }
-    unsigned stack_table() const { return low >> 32 & 7; }
-    unsigned type() const { return low >> 40 & 0x1f; }
-    unsigned privilege() const { return low >> 45 & 3; }
-    bool present() const { return low >> 47 & 1; }
-};
 constexpr unsigned tss_rsp0 = 4, tss_ist1 = 36;
 
 }  // namespace
@@ -42,34 +33,50 @@ std::optional<Fault> Cpu::read_system(std::uint64_t address, void* to, unsigned 
     return std::nullopt;
 }
 
+std::optional<Fault> Cpu::read_gate(std::uint8_t vector, std::uint32_t external, Gate& gate) {
+    const unsigned bytes = state_->hidden_flags & hidden_long ? 16 : 8;
+    gate = {};
+    if (vector * bytes + bytes - 1 > state_->idt.limit)
+        return Fault{general_protection, vector * 8u + error_idt + external, 0, "the vector is beyond the IDT's limit"};
+    return read_system(state_->idt.base + vector * bytes, &gate, bytes, "the IDT is not mapped");
+}
+
+std::optional<Fault> Cpu::check_gate(const Gate& gate, std::uint8_t vector, Entry entry) const {
+    const std::uint32_t error = vector * 8u + error_idt + (entry == Entry::software ? 0 : error_external);
+    if (gate.type() != interrupt_gate && gate.type() != trap_gate)
+        return Fault{general_protection, error, 0, "the IDT entry is no interrupt or trap gate"};
+    if (entry == Entry::software && gate.privilege() < view_.cpl())
+        return Fault{general_protection, error, 0, "INT n to a gate that this privilege level may not use"};
+    if (!gate.present()) return Fault{segment_not_present, error, 0, "the IDT gate is not present"};
+    return std::nullopt;
+}
+
+std::optional<Fault> Cpu::read_code_descriptor(std::uint16_t selector, std::uint32_t external, CodeDescriptor& code) {
+    const std::uint32_t error = (selector & ~3u) + external;
+    if (!(selector & ~3u)) return Fault{general_protection, external, 0, "the gate's code selector is null"};
+    const SegmentState& table = selector & 4 ? state_->ldt : state_->gdt;
+    if ((selector | 7u) > table.limit)
+        return Fault{general_protection, error, 0, "the gate's code selector is beyond its table"};
+    if (auto failed = read_system(table.base + (selector & ~7u), &code, sizeof code, "the GDT is not mapped"))
+        return failed;
+    const bool long_mode = state_->hidden_flags & hidden_long;
+    if (!code.code() || code.privilege() > view_.cpl() || (long_mode && !code.code64()))
+        return Fault{general_protection, error, 0,
+                     long_mode ? "the gate's selector is no usable 64-bit code segment"
+                               : "the gate's selector is no usable code segment"};
+    if (!code.present()) return Fault{segment_not_present, error, 0, "the gate's code segment is not present"};
+    return std::nullopt;
+}
+
 // Everything is checked and read before anything changes, except that the frame is written last but one.
 std::optional<Fault> Cpu::try_deliver(const Fault& fault, Entry entry, std::uint64_t return_address) {
     if (!(state_->hidden_flags & hidden_long)) return try_deliver32(fault, entry, return_address);
     const std::uint32_t external = entry == Entry::software ? 0 : error_external;
-    const std::uint32_t idt_error = fault.vector * 8u + error_idt + external;
-    if (fault.vector * 16u + 15 > state_->idt.limit)
-        return Fault{general_protection, idt_error, 0, "the vector is beyond the IDT's limit"};
     Gate gate;
-    if (auto failed = read_system(state_->idt.base + fault.vector * 16u, &gate, sizeof gate, "the IDT is not mapped"))
-        return failed;
-    if (gate.type() != interrupt_gate && gate.type() != trap_gate)
-        return Fault{general_protection, idt_error, 0, "the IDT entry is no interrupt or trap gate"};
-    if (entry == Entry::software && gate.privilege() < view_.cpl())
-        return Fault{general_protection, idt_error, 0, "INT n to a gate that this privilege level may not use"};
-    if (!gate.present()) return Fault{segment_not_present, idt_error, 0, "the IDT gate is not present"};
-
-    const std::uint32_t selector_error = (gate.selector() & ~7u) + (gate.selector() & 4u) + external;
-    if (!(gate.selector() & ~3u)) return Fault{general_protection, external, 0, "the gate's code selector is null"};
-    const SegmentState& table = gate.selector() & 4 ? state_->ldt : state_->gdt;
-    if ((gate.selector() | 7u) > table.limit)
-        return Fault{general_protection, selector_error, 0, "the gate's code selector is beyond its table"};
+    if (auto failed = read_gate(fault.vector, external, gate)) return failed;
+    if (auto failed = check_gate(gate, fault.vector, entry)) return failed;
     CodeDescriptor code;
-    if (auto failed = read_system(table.base + (gate.selector() & ~7u), &code, sizeof code, "the GDT is not mapped"))
-        return failed;
-    if (!code.code() || code.privilege() > view_.cpl() || !code.code64())
-        return Fault{general_protection, selector_error, 0, "the gate's selector is no usable 64-bit code segment"};
-    if (!code.present()) return Fault{segment_not_present, selector_error, 0, "the gate's code segment is not present"};
-
+    if (auto failed = read_code_descriptor(gate.selector(), external, code)) return failed;
     const unsigned cpl = code.conforming() ? view_.cpl() : code.privilege();
     std::uint64_t stack = state_->general[4];
     if (gate.stack_table() || cpl < view_.cpl()) {
@@ -80,7 +87,7 @@ std::optional<Fault> Cpu::try_deliver(const Fault& fault, Entry entry, std::uint
         if (auto failed = read_system(state_->tr.base + offset, &stack, sizeof stack, "the TSS is not mapped"))
             return failed;
     }
-    const bool error_code = entry == Entry::exception && has_error_code(fault.vector);
+    const bool error_code = entry == Entry::exception && regs::pushes_error_code(fault.vector);
     if (!regs::paging::canonical(gate.target()))
         return Fault{general_protection, external, 0, "the handler's address is not canonical"};
     std::array<std::uint64_t, 6> frame{fault.error_code, return_address,     state_->segments[cs].selector,
@@ -88,7 +95,7 @@ std::optional<Fault> Cpu::try_deliver(const Fault& fault, Entry entry, std::uint
     const unsigned frame_bytes = error_code ? 48 : 40;
     stack = (stack & ~15ull) - frame_bytes;
     if (!regs::paging::canonical(stack) || !regs::paging::canonical(stack + frame_bytes - 1))
-        return Fault{stack_fault, external, 0, "the handler's stack pointer is not canonical"};
+        return Fault{regs::vector::stack, external, 0, "the handler's stack pointer is not canonical"};
     if (const auto failed = space_.write(stack, frame.data() + (error_code ? 0 : 1), frame_bytes))
         return Fault{page_fault, failed->error_code, failed->address, "the handler's stack cannot be written"};
     if (const auto outside = space_.outside()) {
@@ -118,7 +125,7 @@ std::optional<Fault> Cpu::try_deliver(const Fault& fault, Entry entry, std::uint
 void Cpu::note_fault(const Fault& fault) {
     if (faults_.size() == fault_history) faults_.pop_front();
     faults_.push_back({.vector = fault.vector,
-                       .has_error_code = has_error_code(fault.vector),
+                       .has_error_code = regs::pushes_error_code(fault.vector),
                        .error_code = fault.error_code,
                        .cr2 = state_->cr[2],
                        .why_not_delivered = {},
@@ -139,7 +146,7 @@ void Cpu::deliver(Fault fault, Entry entry, std::uint64_t return_address) {
         faults_.back().why_not_delivered = second->why;
         if (entry == Entry::exception && fault.vector == double_fault) {
             faults_.push_back({.vector = second->vector,
-                               .has_error_code = has_error_code(second->vector),
+                               .has_error_code = regs::pushes_error_code(second->vector),
                                .error_code = second->error_code,
                                .cr2 = second->vector == page_fault ? second->address : state_->cr[2],
                                .why_not_delivered = "raised while the double fault was delivered",
@@ -153,17 +160,18 @@ void Cpu::deliver(Fault fault, Entry entry, std::uint64_t return_address) {
         entry = Entry::exception;
     }
     if (config_.events)
-        config_.events->on_transfer({.cpu = number_,
-                                     .index = retired_,
-                                     .kind = entry == Entry::exception   ? TransferKind::exception
-                                             : entry == Entry::interrupt ? TransferKind::interrupt
-                                                                         : TransferKind::software,
-                                     .vector = fault.vector,
-                                     .has_error_code = entry == Entry::exception && has_error_code(fault.vector),
-                                     .error_code = fault.error_code,
-                                     .source = return_address,
-                                     .target = at(),
-                                     .fault_address = fault.vector == page_fault ? state_->cr[2] : 0});
+        config_.events->on_transfer(
+            {.cpu = number_,
+             .index = retired_,
+             .kind = entry == Entry::exception   ? TransferKind::exception
+                     : entry == Entry::interrupt ? TransferKind::interrupt
+                                                 : TransferKind::software,
+             .vector = fault.vector,
+             .has_error_code = entry == Entry::exception && regs::pushes_error_code(fault.vector),
+             .error_code = fault.error_code,
+             .source = return_address,
+             .target = at(),
+             .fault_address = fault.vector == page_fault ? state_->cr[2] : 0});
 }
 
 // From the code hook: the instruction there is not executed.
@@ -196,7 +204,7 @@ void Cpu::settle_announced(bool retired, std::uint64_t next_address) {
 void Cpu::on_exception(std::uint32_t vector) {
     if (run_.stopping) return;
     const bool software = *view_.is_int;
-    if (vector >= 256 || (!software && vector >= exceptions)) {
+    if (vector >= 256 || (!software && vector >= regs::vector::first_interrupt)) {
         stop(StopReason::engine_error,
              text("the engine raised its internal exception %#x at %s", vector, where(at()).c_str()));
         return;
@@ -215,7 +223,7 @@ void Cpu::on_exception(std::uint32_t vector) {
     } else {
         settle_announced(!announced || announced->address != rip, rip);
         Fault fault{.vector = std::uint8_t(vector)};
-        if (has_error_code(vector)) fault.error_code = std::uint32_t(*view_.error_code);
+        if (regs::pushes_error_code(vector)) fault.error_code = std::uint32_t(*view_.error_code);
         if (vector == page_fault) fault.address = state_->cr[2];
         deliver(fault, Entry::exception, rip);
     }
@@ -226,12 +234,8 @@ void Cpu::on_exception(std::uint32_t vector) {
 // retired; every other obstacle is met during delivery.
 std::optional<Fault> Cpu::software_gate_fault(std::uint8_t vector) {
     if (!(state_->hidden_flags & hidden_protected)) return std::nullopt;  // refused in delivery
-    const unsigned bytes = state_->hidden_flags & hidden_long ? 16 : 8;
-    Gate gate{};
-    if (vector * bytes + bytes - 1 > state_->idt.limit)
-        return Fault{general_protection, vector * 8u + error_idt, 0, "INT n beyond the IDT's limit"};
-    if (auto failed = read_system(state_->idt.base + vector * bytes, &gate, bytes, "the IDT is not mapped"))
-        return failed;
+    Gate gate;
+    if (auto failed = read_gate(vector, 0, gate)) return failed;
     if (gate.privilege() < view_.cpl())
         return Fault{general_protection, vector * 8u + error_idt, 0, "INT n to a gate for higher privilege"};
     return std::nullopt;

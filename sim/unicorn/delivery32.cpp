@@ -11,14 +11,6 @@ namespace sim::unicorn {
 
 namespace {
 
-struct Gate32 {
-    std::uint64_t value;
-    std::uint32_t target() const { return std::uint32_t((value & 0xffff) | (value >> 32 & 0xffff'0000)); }
-    std::uint16_t selector() const { return std::uint16_t(value >> 16); }
-    unsigned type() const { return value >> 40 & 0x1f; }
-    unsigned privilege() const { return value >> 45 & 3; }
-    bool present() const { return value >> 47 & 1; }
-};
 constexpr unsigned task_gate = 5, interrupt_gate16 = 6, trap_gate16 = 7;
 constexpr unsigned tss_esp0 = 4, tss_ss0 = 8;
 
@@ -51,23 +43,14 @@ bool Cpu::refuses_legacy(std::uint8_t vector, std::uint64_t return_address) {
 std::optional<Fault> Cpu::try_deliver32(const Fault& fault, Entry entry, std::uint64_t return_address) {
     if (refuses_legacy(fault.vector, return_address)) return std::nullopt;
     const std::uint32_t external = entry == Entry::software ? 0 : error_external;
-    const std::uint32_t idt_error = fault.vector * 8u + error_idt + external;
-    if (fault.vector * 8u + 7 > state_->idt.limit)
-        return Fault{general_protection, idt_error, 0, "the vector is beyond the IDT's limit"};
-    Gate32 gate;
-    if (auto failed = read_system(state_->idt.base + fault.vector * 8u, &gate, sizeof gate, "the IDT is not mapped"))
-        return failed;
+    Gate gate;
+    if (auto failed = read_gate(fault.vector, external, gate)) return failed;
     if (gate.type() == task_gate || gate.type() == interrupt_gate16 || gate.type() == trap_gate16) {
         stop(StopReason::unsupported, text("vector %u goes to a task gate or a 16-bit gate, at %s", fault.vector,
                                            where(return_address).c_str()));
         return std::nullopt;
     }
-    if (gate.type() != interrupt_gate && gate.type() != trap_gate)
-        return Fault{general_protection, idt_error, 0, "the IDT entry is no interrupt or trap gate"};
-    if (entry == Entry::software && gate.privilege() < view_.cpl())
-        return Fault{general_protection, idt_error, 0, "INT n to a gate that this privilege level may not use"};
-    if (!gate.present()) return Fault{segment_not_present, idt_error, 0, "the IDT gate is not present"};
-
+    if (auto failed = check_gate(gate, fault.vector, entry)) return failed;
     CodeDescriptor code;
     if (auto failed = read_code_descriptor(gate.selector(), external, code)) return failed;
     const unsigned cpl = code.conforming() ? view_.cpl() : code.privilege();
@@ -77,7 +60,7 @@ std::optional<Fault> Cpu::try_deliver32(const Fault& fault, Entry entry, std::ui
     if (inner)
         if (auto failed = inner_stack32(cpl, external, stack_segment, stack)) return failed;
 
-    const bool error_code = entry == Entry::exception && has_error_code(fault.vector);
+    const bool error_code = entry == Entry::exception && regs::pushes_error_code(fault.vector);
     const std::array<std::uint32_t, 6> frame{
         fault.error_code,        std::uint32_t(view_.rip_of(return_address)), state_->segments[cs].selector,
         std::uint32_t(rflags()), std::uint32_t(state_->general[4]),           state_->segments[ss].selector};
@@ -103,20 +86,6 @@ std::optional<Fault> Cpu::try_deliver32(const Fault& fault, Entry entry, std::ui
     state_->general[4] = (stack & ~mask) | top;
     state_->rflags &= ~(rflags_tf | rflags_nt | rflags_rf | (gate.type() == interrupt_gate ? rflags_if : 0));
     state_->rip = gate.target();
-    return std::nullopt;
-}
-
-std::optional<Fault> Cpu::read_code_descriptor(std::uint16_t selector, std::uint32_t external, CodeDescriptor& code) {
-    const std::uint32_t error = (selector & ~3u) + external;
-    if (!(selector & ~3u)) return Fault{general_protection, external, 0, "the gate's code selector is null"};
-    const SegmentState& table = selector & 4 ? state_->ldt : state_->gdt;
-    if ((selector | 7u) > table.limit)
-        return Fault{general_protection, error, 0, "the gate's code selector is beyond its table"};
-    if (auto failed = read_system(table.base + (selector & ~7u), &code, sizeof code, "the GDT is not mapped"))
-        return failed;
-    if (!code.code() || code.privilege() > view_.cpl())
-        return Fault{general_protection, error, 0, "the gate's selector is no usable code segment"};
-    if (!code.present()) return Fault{segment_not_present, error, 0, "the gate's code segment is not present"};
     return std::nullopt;
 }
 

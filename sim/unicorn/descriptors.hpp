@@ -1,28 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What exceptions and descriptors are, as far as both ways of delivery need it.
+// Gates and descriptors, as far as both ways of delivery need them.
 #pragma once
 #include <cstdint>
+#include <regs/exceptions.hpp>
 
 namespace sim::unicorn {
 
-enum Vector : std::uint8_t {
-    divide_error = 0,
-    debug = 1,
-    invalid_opcode = 6,
-    double_fault = 8,
-    invalid_tss = 10,
-    segment_not_present = 11,
-    stack_fault = 12,
-    general_protection = 13,
-    page_fault = 14,
-    alignment_check = 17,
-    exceptions = 32
-};
+using regs::vector::double_fault, regs::vector::general_protection, regs::vector::invalid_opcode,
+    regs::vector::invalid_tss, regs::vector::page_fault, regs::vector::segment_not_present;
 
-inline bool has_error_code(unsigned vector) {
-    return vector == double_fault || (vector >= invalid_tss && vector <= page_fault) || vector == alignment_check;
-}
 constexpr unsigned interrupt_gate = 0xe, trap_gate = 0xf;  // of 32 or 64 bits
+
+// Of the IDT. Outside long mode a gate has 8 bytes, the lower half of this; the upper one is zero then.
+struct Gate {
+    std::uint64_t low, high;
+    std::uint64_t target() const { return (low & 0xffff) | (low >> 32 & 0xffff'0000) | high << 32; }
+    std::uint16_t selector() const { return std::uint16_t(low >> 16); }
+    unsigned stack_table() const { return low >> 32 & 7; }
+    unsigned type() const { return low >> 40 & 0x1f; }
+    unsigned privilege() const { return low >> 45 & 3; }
+    bool present() const { return low >> 47 & 1; }
+};
 
 struct CodeDescriptor {
     std::uint64_t value;

@@ -18,7 +18,7 @@ inline void Cpu::record(const Instruction& instruction, std::uint16_t index) {
         const MemoryOperand& operand = instruction.memory[i];
         const std::uint64_t address = operand_address(operand);
         if (address % page_bytes + operand.size > page_bytes || operand.size > line_bytes) [[unlikely]] {
-            record_split<several>(instruction, operand, index, address);
+            record_split<several>(operand, index, address);
             continue;
         }
         const std::uint64_t physical = space_.translate(address);
@@ -43,8 +43,7 @@ inline void Cpu::record(const Instruction& instruction, std::uint16_t index) {
 
 // An access that crosses a page has two physical addresses, and one of more than 64 bytes is told as several.
 template <bool several>
-void Cpu::record_split(const Instruction& instruction, const MemoryOperand& operand, std::uint16_t index,
-                       std::uint64_t address) {
+void Cpu::record_split(const MemoryOperand& operand, std::uint16_t index, std::uint64_t address) {
     for (std::uint64_t left = operand.size; left;) {
         const std::uint64_t in_page = page_bytes - address % page_bytes;
         const std::uint64_t bytes =
@@ -61,7 +60,6 @@ void Cpu::record_split(const Instruction& instruction, const MemoryOperand& oper
         address += bytes;
         left -= bytes;
     }
-    (void)instruction;
 }
 
 template <bool accesses, bool several>

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // From one instruction to the next when it is more than "the next one in the block, nothing due".
 #include <algorithm>
+#include <regs/control.hpp>
 #include <regs/pc.hpp>
 #include <sim/board/text.hpp>
 #include <sim/unicorn/cpu.hpp>
+#include <sim/unicorn/descriptors.hpp>
 #include <sim/unicorn/opcode_bytes.hpp>
 
 namespace sim::unicorn {
@@ -11,8 +13,6 @@ namespace sim::unicorn {
 namespace {
 const Step end_step{no_match, nullptr};
 
-constexpr std::uint8_t undefined_opcode = 6, general_protection = 13;
-constexpr std::uint64_t efer_sce = 1;
 constexpr unsigned io_privilege_shift = 12;
 constexpr std::uint64_t repeat_poll_iterations = 4096;
 
@@ -119,8 +119,7 @@ void Cpu::after_special(const Instruction& instruction) {
                 return stop(StopReason::unsupported,
                             "paging without EFER.LME, at " + where(instruction.address) +
                                 ": the page tables of 32-bit kernels are not read here, only those of 64-bit mode");
-            const std::uint64_t offset = instruction.address - recorder_.block()->code.address;
-            const Opcode opcode = skip_prefixes(&recorder_.block()->code.bytes[offset]);
+            const Opcode opcode = opcode_of(instruction);
             switch (opcode.at[1] == 0x22 ? opcode.reg() : 0) {  // else CLTS or LMSW
                 case 0:
                     control(ControlKind::cr0, 0, state_->cr[0]);
@@ -184,12 +183,12 @@ bool Cpu::before_special(const Step* step) {
                 stop(StopReason::unsupported, "SYSCALL of 32-bit code, at " + where(address));
                 return false;
             }
-            if (*view_.efer & efer_sce) return true;
-            deliver_in_hook({.vector = undefined_opcode}, Entry::exception, address, step);
+            if (*view_.efer & regs::efer::sce) return true;
+            deliver_in_hook({.vector = invalid_opcode}, Entry::exception, address, step);
             return false;
         case Special::unsupported:
             if (view_.cpl() == 3) {  // CPUID does not announce it
-                deliver_in_hook({.vector = undefined_opcode}, Entry::exception, address, step);
+                deliver_in_hook({.vector = invalid_opcode}, Entry::exception, address, step);
                 return false;
             }
             go_to(address);
