@@ -22,7 +22,8 @@ class CommandLine {
     int run(int argc, char** argv);
 
   private:
-    Exit parse_and_act(int argc, char** argv);
+    // `failed` is the message of a command that did not do its work; whoever asked for JSON gets it there, too.
+    Exit parse_and_act(int argc, char** argv, std::string& failed);
 
     CLI::App app_;
     std::function<Exit()> action_;

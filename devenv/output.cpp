@@ -20,6 +20,7 @@ void occupy_closed_descriptors() {
 }
 
 void Output::write(std::string_view text) {
+    written_ = written_ || !text.empty();
     if (!usable()) return;
     buffer_ += text;
     if (buffer_.size() >= buffer_bytes) flush();

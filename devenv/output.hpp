@@ -19,12 +19,14 @@ class Output {
 
     void write(std::string_view text);  // buffered; never throws
     void flush();
+    bool written() const { return written_; }                // anything at all, or it was tried
     bool usable() const { return !closed_ && error_ == 0; }  // false: produce no more
     int error() const { return error_; }                     // errno of a write that failed, 0 if none
 
   private:
     int descriptor_;
     std::string buffer_;
+    bool written_ = false;
     bool closed_ = false;  // EPIPE
     int error_ = 0;
 };

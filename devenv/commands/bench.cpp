@@ -51,8 +51,8 @@ Exit native(const BenchOptions& options) {
     const sim::ChildResult result =
         sim::run_child({.arguments = std::move(arguments), .folder = {}, .stop = &stop_requested()});
     if (result.interrupted) return Exit::interrupted;
+    if (result.status == static_cast<int>(Exit::usage)) throw Failure(Exit::usage, sim::last_lines(result.errors, 20));
     if (!result.errors.empty()) spdlog::info("{}", sim::last_lines(result.errors, 20));
-    if (result.status == static_cast<int>(Exit::usage)) return Exit::usage;
     const Json report = Json::parse(result.output, nullptr, false);
     if (report.is_discarded()) {
         throw Failure(Exit::difference, display(program) + ": ended with status " + std::to_string(result.status) +

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What a user can get wrong: each has its exit status and a message that names the cause, and none a crash.
+#include <nlohmann/json.hpp>
+
 #include "command.hpp"
 
 namespace {
@@ -24,6 +26,36 @@ TEST_F(BadInput, UsageErrorsAreTwo) {
         EXPECT_EQ(result.status, 2) << line;
         EXPECT_EQ(result.out, "") << line;
         EXPECT_NE(result.err, "") << line;
+    }
+}
+
+// A program that asked for JSON learns from it why there is no result.
+TEST_F(BadInput, JsonHoldsTheError) {
+    const struct {
+        const char* line;
+        int status;
+        const char* says;
+    } cases[] = {
+        {"sim --json --nonsense", 2, "--nonsense"},
+        {"run --engine vax --json", 2, "vax"},
+        {"run --json --engine host --limit 5", 2, "--limit"},
+        {"sim --json --no-trace --kernel missing.elf", 2, "missing.elf"},
+        {"sim --json --kernel $COMPUTE --trace /nowhere/at/all.trace", 2, "/nowhere/at"},
+        {"sim --json --engine qemu --kernel $COMPUTE --no-trace --clock cycles", 4, "--clock cycles"},
+        {"trace info --json missing.trace", 2, "missing.trace"},
+        {"trace show --json missing.trace", 2, "missing.trace"},
+        {"image --json --kernel missing.elf -o .", 2, "missing.elf"},
+        {"boot --json --serial missing-line", 2, "missing-line"},
+        {"lockstep --json --kernel missing.elf", 2, "missing.elf"},
+    };
+    for (const auto& c : cases) {
+        const Result result = shell("$DEV " + std::string(c.line));
+        EXPECT_EQ(result.status, c.status) << c.line << "\n" << result.err;
+        const auto json = nlohmann::json::parse(result.out, nullptr, false);
+        ASSERT_TRUE(json.is_object()) << c.line << "\n" << result.out;
+        EXPECT_EQ(json.value("exit_status", 0), c.status) << result.out;
+        EXPECT_NE(json.value("error", "").find(c.says), std::string::npos) << result.out;
+        EXPECT_NE(result.err.find(c.says), std::string::npos) << result.err;
     }
 }
 
