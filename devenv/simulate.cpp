@@ -97,15 +97,21 @@ void take_trail(const Trail& trail, Simulated& run) {
     run.loop_instructions = trail.loop_instructions();
 }
 
-// The engine's run itself, with the console and the progress line around it.
-void execute(sim::Engine& engine, sim::RunConfig config, const Observers& observers, std::uint64_t limit,
+// The engine's run itself, with the console and the progress line around it. A guest that floods its console would fill
+// memory and the reader's screen: it is ended.
+void execute(sim::Engine& engine, sim::RunConfig config, const Observers& observers, const Scenario& scenario,
              Simulated& run) {
+    const std::uint64_t limit = scenario.limit, console_most = scenario.console_limit_kib << 10;
+    bool flooded = false;
     std::atomic<std::uint64_t> retired{0};
     config.progress = &retired;
     const auto start = SteadyClock::now();
     std::optional<Progress> progress;
     if (observers.progress) progress.emplace([&] { return progress_line(retired.load(), limit, start); });
     config.console = [&](std::string_view text) {
+        const std::uint64_t room = console_most - run.console.size();
+        if (text.size() > room) flooded = stop_requested() = true;
+        text = text.substr(0, room);
         run.console += text;
         if (!observers.console || text.empty()) return;
         if (!progress) return observers.console(text);
@@ -113,6 +119,10 @@ void execute(sim::Engine& engine, sim::RunConfig config, const Observers& observ
     };
     run.result = engine.run(config);
     run.wall_s = std::chrono::duration<double>(SteadyClock::now() - start).count();
+    if (!flooded || run.result.stop != sim::StopReason::interrupted || interrupted()) return;
+    stop_requested() = false;
+    run.result.stop = sim::StopReason::console_limit;
+    run.result.detail = console_limit_text(console_most);
 }
 
 }  // namespace
@@ -133,6 +143,9 @@ void add_scenario_options(CLI::App& app, Scenario& scenario) {
         ->transform(whole_number());
     app.add_option("--limit", scenario.limit, "Instructions after which the run is ended (default 2,000,000,000)")
         ->transform(whole_number(1));
+    app.add_option("--console-limit", scenario.console_limit_kib,
+                   "KiB that the guest may print before it is ended (default 16384)")
+        ->transform(whole_number(1, 4 << 20));
     app.add_option("--scenario", scenario.name, "What the guest does: tour (default), stress, contract, idle, panic");
     app.add_option("--cmdline", scenario.command_line, "More for the guest's command line");
     app.add_option("--ram", scenario.ram_mib, "Memory of the guest in MiB (default 128)")
@@ -158,7 +171,7 @@ Simulated simulate(const sim::Image& image, const Scenario& scenario, const Obse
     sim::RunConfig config = configure(image, scenario);
 
     if (!observers.time && config.clock == sim::Clock::instructions) {
-        execute(*engine, std::move(config), observers, scenario.limit, run);
+        execute(*engine, std::move(config), observers, scenario, run);
         return run;
     }
     std::vector<std::unique_ptr<sim::TimingModel>> models;
@@ -175,11 +188,16 @@ Simulated simulate(const sim::Image& image, const Scenario& scenario, const Obse
     run.model_description = model->description();
     config.events = &trail;
     config.modelled_cycles = [model] { return model->now(); };
-    execute(*engine, std::move(config), observers, scenario.limit, run);
+    execute(*engine, std::move(config), observers, scenario, run);
     take_profile(*profile, run);
     take_trail(trail, run);
     if (writer) run.trace = finish_trace(*writer, *observers.trace, info, run);
     return run;
+}
+
+std::string console_limit_text(std::uint64_t bytes_most) {
+    return "the guest printed more than " + std::to_string(bytes_most >> 10) +
+           " KiB on its console; raise --console-limit";
 }
 
 Exit exit_for(sim::StopReason reason) {
@@ -195,6 +213,7 @@ Exit exit_for(sim::StopReason reason) {
         case outside_ram:
             return Exit::guest_failed;
         case instruction_limit:
+        case console_limit:
             return Exit::limit;
         case imposed:  // lockstep only, which judges by itself
         case interrupted:

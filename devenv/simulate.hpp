@@ -22,6 +22,8 @@ class App;
 namespace devenv {
 
 inline constexpr std::uint64_t default_instruction_limit = 2'000'000'000;
+// What a guest may print before it is ended, unless said otherwise.
+inline constexpr std::uint64_t default_console_kib = 16384;
 
 struct Scenario {
     std::string engine = "unicorn";      // or "qemu", "bochs"
@@ -30,6 +32,7 @@ struct Scenario {
     bool jitter = false;
     std::uint64_t seed = 0;
     std::uint64_t limit = default_instruction_limit;
+    std::uint64_t console_limit_kib = default_console_kib;
     std::string name;          // scenario=NAME for the guest; empty: its default, the tour
     std::string command_line;  // more for the guest
     std::uint64_t ram_mib = 128;
@@ -81,5 +84,6 @@ struct Simulated {
 Simulated simulate(const sim::Image&, const Scenario&, const Observers&);
 
 Exit exit_for(sim::StopReason);
+std::string console_limit_text(std::uint64_t bytes_most);
 
 }  // namespace devenv

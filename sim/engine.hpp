@@ -67,12 +67,13 @@ enum class StopReason : std::uint8_t {
     triple_fault,
     halted_for_ever,  // HLT with nothing that could wake it
     instruction_limit,
-    window_end,   // what was asked for has been traced; the guest would go on
-    interrupted,  // `stop` was set
-    imposed,      // whoever imposes inputs and interrupts wants no more
-    reset,        // the guest asked for a reset
-    outside_ram,  // fetched or touched physical memory that is not there
-    unsupported,  // an instruction this engine cannot run faithfully
+    console_limit,  // the guest printed more than it may; decided by whoever takes its console
+    window_end,     // what was asked for has been traced; the guest would go on
+    interrupted,    // `stop` was set
+    imposed,        // whoever imposes inputs and interrupts wants no more
+    reset,          // the guest asked for a reset
+    outside_ram,    // fetched or touched physical memory that is not there
+    unsupported,    // an instruction this engine cannot run faithfully
     engine_error
 };
 std::string_view name(StopReason);  // "power-off", "guest-failed", "triple-fault", ...

@@ -30,7 +30,6 @@ namespace {
 struct RunOptions {
     Scenario scenario;
     std::string engine = "unicorn", kernel, cpu, firmware = "pvh", machine = "q35";
-    std::uint64_t console_limit_kib = default_console_kib;
     std::optional<double> timeout_s;
     bool json = false, real_time = false;
 };
@@ -118,12 +117,13 @@ Exit run_unicorn(const RunOptions& options) {
 const char* host_stop(const sim::ChildResult& result) {
     if (result.interrupted) return "interrupted";
     if (result.timed_out) return "time-limit";
+    if (result.flooded) return "console-limit";
     return result.status == 0 ? "power-off" : "guest-failed";
 }
 
 Exit host_exit(const sim::ChildResult& result) {
     if (result.interrupted) return Exit::interrupted;
-    if (result.timed_out) return Exit::limit;
+    if (result.timed_out || result.flooded) return Exit::limit;
     return result.status == 0 ? Exit::done : Exit::guest_failed;
 }
 
@@ -145,7 +145,6 @@ constexpr OptionOfSome options_of_some[] = {
     {"--firmware", "qemu"},
     {"--machine", "qemu"},
     {"--real-time", "qemu"},
-    {"--console-limit", "qemu, bochs"},
 };
 
 void refuse_options_of_others(const CLI::App& app, const std::string& engine) {
@@ -170,10 +169,12 @@ Exit run_host(const RunOptions& options) {
          .folder = {},
          .timeout_s = options.timeout_s,
          .stop = &stop_requested(),
-         .on_output = [&](std::string_view text) {
-             console += text;
-             if (live) live(text);
-         }});
+         .on_output =
+             [&](std::string_view text) {
+                 console += text;
+                 if (live) live(text);
+             },
+         .output_limit = options.scenario.console_limit_kib << 10});
     if (options.json) {
         const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
         standard_output().write(json_document({{"schema", report_schema},
@@ -189,6 +190,8 @@ Exit run_host(const RunOptions& options) {
     standard_output().flush();
     if (!result.errors.empty()) spdlog::warn("exo-host: {}", sim::last_lines(result.errors, 20));
     if (result.timed_out) spdlog::error("{}", time_limit_text(*options.timeout_s));
+    if (!result.interrupted && !result.timed_out && result.flooded)
+        spdlog::error("{}", console_limit_text(options.scenario.console_limit_kib << 10));
     if (host_exit(result) == Exit::guest_failed)
         spdlog::error("the kernel in the Linux process ended with status {}", result.status);
     return host_exit(result);
@@ -216,7 +219,7 @@ GuestOptions guest_options(const RunOptions& options) {
     guest.cpus = options.scenario.cpus;
     guest.ram_bytes = options.scenario.ram_mib << 20;
     guest.timeout_s = options.timeout_s;
-    guest.console_bytes_most = options.console_limit_kib << 10;
+    guest.console_bytes_most = options.scenario.console_limit_kib << 10;
     guest.console = live_console(options);
     guest.machine = machine_of(options);
     guest.boot = boot_of(options);
@@ -278,9 +281,6 @@ void add_machine_options(CLI::App& app, RunOptions& options) {
     app.add_option("--machine", options.machine, "QEMU's machine: q35 (default), pc or microvm")
         ->check(CLI::IsMember({"q35", "pc", "microvm"}));
     app.add_option("--cpu", options.cpu, "CPU model, as the engine calls it (qemu: max; bochs: corei7_skylake_x)");
-    app.add_option("--console-limit", options.console_limit_kib,
-                   "KiB that a guest in qemu or bochs may print before it is ended (default 16384)")
-        ->transform(whole_number(1, 4 << 20));
     app.add_flag("--real-time", options.real_time,
                  "qemu: the guest's clock is this machine's. Default: it counts instructions, but not with several "
                  "CPUs or uefi");

@@ -50,8 +50,7 @@ bool judge_our_end(const sim::ChildResult& result, bool flooded, const GuestOpti
         run.end = GuestEnd::time_limit;
     } else if (flooded) {
         run.end = GuestEnd::console_limit;
-        run.detail = "the guest printed more than " + std::to_string(options.console_bytes_most >> 10) +
-                     " KiB on its console; raise --console-limit";
+        run.detail = console_limit_text(options.console_bytes_most);
     } else {
         return false;
     }

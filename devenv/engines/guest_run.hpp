@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <devenv/exit_status.hpp>
+#include <devenv/simulate.hpp>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -14,9 +15,6 @@
 #include <vector>
 
 namespace devenv {
-
-// What a guest may print before it is ended, unless said otherwise.
-inline constexpr std::uint64_t default_console_kib = 16384;
 
 struct GuestOptions {
     std::filesystem::path kernel;

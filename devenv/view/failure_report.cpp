@@ -129,6 +129,7 @@ std::string failure_text(const Simulated& run, const sim::Image& image, const St
         case instruction_limit:
             return head + where_it_was(run, code, run.loop_instructions ? "spun" : "stopped") +
                    "  raise --limit if it was still at work\n";
+        case console_limit:
         case interrupted:
         case reset:
             return head + where_it_was(run, code, "was");

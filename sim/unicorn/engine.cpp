@@ -65,6 +65,8 @@ std::string_view name(StopReason reason) {
             return "halted-for-ever";
         case StopReason::instruction_limit:
             return "instruction-limit";
+        case StopReason::console_limit:
+            return "console-limit";
         case StopReason::interrupted:
             return "interrupted";
         case StopReason::imposed:

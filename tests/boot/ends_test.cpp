@@ -101,11 +101,22 @@ TEST_F(Ends, AGuestWithoutEndMeetsItsTimeLimit) {
 }
 
 TEST_F(Ends, AFloodIsBounded) {
-    for (const char* engine : {"qemu", "bochs"}) {
+    for (const char* engine : {"unicorn", "qemu", "bochs"}) {
         const Result result = run("--kernel flood --console-limit 20 --engine " + std::string(engine));
         EXPECT_EQ(result.status, 5) << engine << result.err;
         EXPECT_LE(result.out.size(), 20u << 10) << engine;
         EXPECT_GT(std::count(result.out.begin(), result.out.end(), 'x'), 20'000) << engine;
+        EXPECT_NE(result.err.find("raise --console-limit"), std::string::npos) << result.err;
+    }
+    for (const char* engine : {"unicorn", "qemu"}) {
+        const Result result = shell(
+            "export TMPDIR=$PWD/tmp; $DEV sim --json --no-trace --kernel flood --limit 5000000 "
+            "--console-limit 20 --engine " +
+            std::string(engine));
+        EXPECT_EQ(result.status, 5) << engine << result.err;
+        const auto json = nlohmann::json::parse(result.out);
+        EXPECT_EQ(json["stop"], "console-limit") << engine;
+        EXPECT_EQ(json["console"].get<std::string>().size(), 20u << 10) << engine;
         EXPECT_NE(result.err.find("raise --console-limit"), std::string::npos) << result.err;
     }
     EXPECT_TRUE(nothing_left());
