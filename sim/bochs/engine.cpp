@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <regs/control.hpp>
 #include <sim/board/text.hpp>
 #include <sim/bochs/configuration.hpp>
 #include <sim/bochs/engine.hpp>
@@ -35,7 +36,7 @@ class BochsRun {
           config_(config),
           most_(std::min({bochs_window_most, window.count.value_or(bochs_window_most),
                           config.instruction_limit.value_or(bochs_window_most)})),
-          decoder_(config.events, config.ram_bytes) {
+          decoder_(config.events, config.ram_bytes, *config.image) {
         bochs::prepare(configuration());
         make_image(folder_.path() / image_name, config.command_line);
         serial_ = open_fifo(folder_.path() / bochs::serial_fifo);
@@ -47,6 +48,8 @@ class BochsRun {
         while (!done_ && !stopped() && !reset() && !silent()) {
             if (!child.pump(50ms)) break;
         }
+        next_ = decoder_.about_to_execute().value_or(0);
+        halted_ = decoder_.halted();
         decoder_.finish();
         return judge(child.result());
     }
@@ -58,6 +61,7 @@ class BochsRun {
     Child command();
     void on_output(std::string_view);
     void on_line(std::string_view);
+    void pass(std::uint64_t address);
     void on_log(std::string_view);
     RunResult judge(const ChildResult&) const;
     void judge_end(const ChildResult&, RunResult&) const;
@@ -84,9 +88,11 @@ class BochsRun {
     bochs::TraceDecoder decoder_;
     Descriptor serial_, log_;
     std::string line_, log_text_;
-    std::uint64_t last_address_ = 0, depth_ = 0, resets_ = 0;
-    bool at_end_ = false;  // the instruction at the window's end is about to execute
+    std::uint64_t last_address_ = 0, last_retired_ = 0, depth_ = 0, resets_ = 0;
+    bool at_end_ = false;  // the instruction at the window's end has retired
     bool done_ = false, silent_ = false;
+    std::uint64_t next_ = 0;  // at the end: the instruction at hand
+    bool halted_ = false;     // it is HLT
     Clock::time_point heard_ = Clock::now();
 };
 
@@ -139,11 +145,16 @@ void BochsRun::on_line(std::string_view text) {
     if (config_.progress) config_.progress->store(decoder_.retired(), std::memory_order_relaxed);
     if (!begun && config_.events)
         config_.events->on_input({.cpu = 0, .index = 0, .kind = InputKind::start, .address = address, .value = 0});
-    done_ = decoder_.retired() >= most_ || (at_end_ && address != last_address_);
-    if (done_ || at_end_ || (begun && address == last_address_)) return;
+    // A mark counts when its instruction retires: one that faults or is interrupted comes again.
+    if (begun && decoder_.retired() > last_retired_) pass(last_address_);
     last_address_ = address;
+    last_retired_ = decoder_.retired();
+    done_ = at_end_ || last_retired_ >= most_;
+}
+
+void BochsRun::pass(std::uint64_t address) {  // at one address, ends come before begins
     if (depth_ > 0 && window_.ends.contains(address)) at_end_ = --depth_ == 0 && !window_.count;
-    else if (window_.begins.contains(address)) ++depth_;
+    if (!at_end_ && window_.begins.contains(address)) ++depth_;
 }
 
 void BochsRun::on_log(std::string_view text) {
@@ -163,7 +174,8 @@ RunResult BochsRun::judge(const ChildResult& end) const {
     result.instructions = result.guest_ticks = decoder_.retired();
     result.cpu_instructions = {result.instructions};
     result.interrupts_at = decoder_.interrupts_at();
-    result.registers.rip = decoder_.about_to_execute().value_or(0);
+    result.registers.rip = next_;
+    result.registers.efer = regs::efer::lma;  // only 64-bit code is traced
     if (config_.progress) config_.progress->store(result.instructions, std::memory_order_relaxed);
     if (stopped()) {
         result.stop = StopReason::interrupted;
@@ -190,7 +202,7 @@ void BochsRun::judge_end(const ChildResult& end, RunResult& result) const {
     } else if (reset()) {
         result.stop = StopReason::reset;
         result.detail = "the guest reset the machine (a triple fault, or its own wish) inside the window";
-    } else if (silent_ && decoder_.halted()) {
+    } else if (silent_ && halted_) {
         result.stop = StopReason::halted_for_ever;
         result.detail = text("HLT inside the window, and nothing woke it in %lld s",
                              static_cast<long long>(silence_limit_.count()));

@@ -3,17 +3,30 @@
 #include <regs/exceptions.hpp>
 #include <sim/bochs/trace_decoder.hpp>
 #include <sim/image/block_ends.hpp>
+#include <sim/image/image.hpp>
 
 namespace sim::bochs {
 
 namespace {
 constexpr std::uint64_t page_bytes = 4096, line_bytes = 64;
 constexpr std::uint64_t screen_hole = 0xa0000, screen_hole_end = 0xc0000;
-constexpr std::size_t accesses_held = 4096;  // of an unfinished string instruction, before they are told
+constexpr std::size_t longest_instruction = 15;
+constexpr std::uint64_t kernel_half = 0xffffffff80000000;  // the last 2 GiB
+constexpr std::size_t accesses_held = 4096;                // of an unfinished string instruction, before they are told
 }  // namespace
 
-TraceDecoder::TraceDecoder(EventSink* events, std::uint64_t ram_bytes)
-    : events_(events), ram_bytes_(ram_bytes), decoder_(Decoder::make()) {}
+bool TraceDecoder::Delivery::error_code() const {
+    return kind == TransferKind::exception && regs::pushes_error_code(line.vector);
+}
+
+std::uint64_t TraceDecoder::Delivery::source() const { return pushed[error_code() ? 1 : 0]; }
+
+std::uint64_t TraceDecoder::Delivery::target() const {  // SDM 3A 6.14.1
+    return (gate[0] & 0xffff) | (gate[0] >> 32 & 0xffff0000) | gate[1] << 32;
+}
+
+TraceDecoder::TraceDecoder(EventSink* events, std::uint64_t ram_bytes, const Image& image)
+    : events_(events), ram_bytes_(ram_bytes), image_(image), decoder_(Decoder::make()) {}
 
 std::optional<std::uint64_t> TraceDecoder::about_to_execute() const {
     return now_ ? std::optional(now_->address) : std::nullopt;
@@ -28,18 +41,58 @@ bool TraceDecoder::line(std::string_view text) {
     } else if (std::holds_alternative<ExceptionLine>(parsed)) {
         exception_raised_ = true;
     } else if (const auto* interrupt = std::get_if<InterruptLine>(&parsed)) {
-        delivery_ = {.line = *interrupt, .exception = exception_raised_};
+        const bool software = now_ && (now_->special == Special::int_n || now_->special == Special::int3);
+        delivery_ = {.line = *interrupt,
+                     .kind = exception_raised_ ? TransferKind::exception
+                             : software        ? TransferKind::software
+                                               : TransferKind::interrupt};
     } else if (std::holds_alternative<BreakpointLine>(parsed)) {
         ++breakpoints_;
     }
     return std::holds_alternative<InstructionLine>(parsed);
 }
 
-void TraceDecoder::take(const InstructionLine& line) {
+void TraceDecoder::take(InstructionLine line) {
     if (!line.long_addresses) throw EngineError("the guest left 64-bit mode; windows in Bochs know 64-bit code only");
+    if (reprinted(line)) line = first_of_handler(line.tick);
     const Instruction next = decode(line);
-    if (now_) settle(line.address);
+    if (now_) {
+        settle(line.address);
+    } else if (delivery_) {  // before the first instruction of all
+        transfer(delivery_->source(), line.address);
+    }
+    delivery_.reset();
+    exception_raised_ = false;
     start(line, next);
+}
+
+bool TraceDecoder::reprinted(const InstructionLine& line) const {
+    return delivery_ && delivery_->kind == TransferKind::interrupt && delivery_->loads >= 2 &&
+           line.address == delivery_->source() && line.address != delivery_->target();
+}
+
+// Linked there, or in the kernel's half of an image that is linked to its physical addresses.
+InstructionLine TraceDecoder::first_of_handler(std::uint64_t tick) const {
+    const std::uint64_t address = delivery_->target();
+    for (const std::uint64_t base : {std::uint64_t{0}, kernel_half}) {
+        for (const Segment& segment : image_.segments()) {
+            const std::uint64_t offset = address - base - (base ? segment.physical_address : segment.virtual_address);
+            if (offset >= segment.bytes.size()) continue;
+            const auto rest = segment.bytes.subspan(offset);
+            const auto decoded = decoder_->decode(rest.first(std::min(rest.size(), longest_instruction)), address);
+            if (!decoded) continue;
+            InstructionLine line{.tick = tick,
+                                 .physical_address = segment.physical_address + offset,
+                                 .address = address,
+                                 .bytes = {},
+                                 .length = decoded->length,
+                                 .long_addresses = true};
+            std::copy_n(rest.begin(), line.length, line.bytes.begin());
+            return line;
+        }
+    }
+    throw EngineError("the window has an interrupt whose handler, at " + image_.place(address) +
+                      ", is not in the image, and Bochs does not print its first instruction; choose another window");
 }
 
 // Bytes that are no instruction to the decoder: #UD comes, or Bochs knows it.
@@ -65,12 +118,18 @@ void TraceDecoder::start(const InstructionLine& line, const Instruction& next) {
 }
 
 void TraceDecoder::take(const AccessLine& line) {
-    if (!now_) return;
     if (delivery_) {
         if (line.kind == AccessKind::store) {
             delivery_->pushed[1] = delivery_->pushed[0];
             delivery_->pushed[0] = line.value;
+        } else if (delivery_->loads < std::size(delivery_->gate)) {
+            delivery_->gate[delivery_->loads++] = line.value;
         }
+        return;
+    }
+    if (!now_) return;
+    if (part_of_operand(line)) {
+        accesses_.back().size = std::uint8_t(accesses_.back().size + line.size);
         return;
     }
     const std::uint64_t at = line.physical_address;
@@ -94,6 +153,19 @@ void TraceDecoder::take(const AccessLine& line) {
                          .physical_address = at});
 }
 
+// Bochs takes some operands in pieces (x87's 10 bytes, FXSAVE's 512): they are joined, up to a line.
+bool TraceDecoder::part_of_operand(const AccessLine& line) const {
+    if (now_->rep || accesses_.size() <= accesses_before_) return false;
+    const Access& before = accesses_.back();
+    const std::size_t size = std::size_t{before.size} + line.size;
+    if (before.kind != line.kind || before.io || before.virtual_address + before.size != line.virtual_address ||
+        before.physical_address + before.size != line.physical_address ||
+        before.virtual_address / line_bytes != (before.virtual_address + size - 1) / line_bytes)
+        return false;
+    return std::any_of(now_->memory, now_->memory + now_->operand_count,
+                       [size](const MemoryOperand& operand) { return operand.size >= size; });
+}
+
 // Loading a segment register reads its descriptor, which is no operand: only what is near the first access is.
 void TraceDecoder::drop_descriptor_accesses() {
     const Instruction& last = instructions_.back();
@@ -112,20 +184,11 @@ void TraceDecoder::drop_descriptor_accesses() {
 // Control arrives at `next_address`: what became of the instruction at hand?
 void TraceDecoder::settle(std::uint64_t next_address) {
     const Instruction last = instructions_.back();
-    std::optional<std::uint64_t> source;
-    if (delivery_) {
-        const bool software =
-            !delivery_->exception && (last.special == Special::int_n || last.special == Special::int3);
-        const bool error = !software && regs::pushes_error_code(delivery_->line.vector);
-        source = delivery_->pushed[error ? 1 : 0];
-        delivery_->kind = delivery_->exception ? TransferKind::exception
-                          : software           ? TransferKind::software
-                                               : TransferKind::interrupt;
-    }
+    const auto source = delivery_ ? std::optional(delivery_->source()) : std::nullopt;
+    const bool exception = delivery_ && delivery_->kind == TransferKind::exception;
     const std::uint64_t arrival = source.value_or(next_address);
     // A jump may lead to itself; interrupts come between instructions.
-    const bool retired = arrival != last.address || (!last.rep && !(delivery_ && delivery_->exception));
-    exception_raised_ = false;
+    const bool retired = arrival != last.address || (!last.rep && !exception);
     if (!retired && !source && last.rep && accesses_.size() < accesses_held) return;  // its next iteration
     drop_descriptor_accesses();
     const std::uint64_t end = last.address + last.length;
@@ -135,7 +198,6 @@ void TraceDecoder::settle(std::uint64_t next_address) {
         (instructions_.front().address ^ next_address) / page_bytes != 0)
         emit(retired && arrival != end, retired);
     if (source) transfer(*source, next_address);
-    delivery_.reset();
 }
 
 // The block at hand, whose last instruction may not have retired.
@@ -170,7 +232,7 @@ const CodeBlock& TraceDecoder::code_for_block() {
 
 void TraceDecoder::transfer(std::uint64_t source, std::uint64_t target) {
     const Delivery& delivery = *delivery_;
-    const bool error = delivery.kind == TransferKind::exception && regs::pushes_error_code(delivery.line.vector);
+    const bool error = delivery.error_code();
     if (delivery.kind == TransferKind::interrupt && interrupts_at_.size() < interrupts_noted)
         interrupts_at_.push_back(retired_);
     if (!events_) return;

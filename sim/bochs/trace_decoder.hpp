@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // From the lines of Bochs's trace to the events of sim/events.hpp. An instruction is told before it executes: whether
 // it retired is known when the next one comes. It has not if an exception pushed its own address, or if it is a string
-// instruction that goes on. 64-bit code and one CPU only.
+// instruction that goes on. Behind a hardware interrupt Bochs 2.7 prints the interrupted instruction once more instead
+// of the handler's first one: that one's address is the gate's, and its bytes are the image's. 64-bit code and one CPU
+// only.
 #pragma once
 #include <deque>
 #include <memory>
@@ -13,15 +15,19 @@
 #include <string_view>
 #include <vector>
 
+namespace sim {
+class Image;
+}
+
 namespace sim::bochs {
 
 class TraceDecoder {
   public:
     // `events` may be null. RAM from 0 to `ram_bytes`, without the hole for the screen: other accesses are a device's.
-    TraceDecoder(EventSink* events, std::uint64_t ram_bytes);
+    TraceDecoder(EventSink* events, std::uint64_t ram_bytes, const Image& image);
 
     // A line before the first breakpoint, or one that is not understood, is passed over. Throws EngineError when the
-    // guest leaves 64-bit mode, and what the sink throws.
+    // guest leaves 64-bit mode or a hardware interrupt's handler is not in the image, and what the sink throws.
     // Returns whether an instruction is about to execute.
     bool line(std::string_view);
     void finish();  // no line comes any more: tells what has retired. The instruction at hand has not.
@@ -35,8 +41,11 @@ class TraceDecoder {
     std::shared_ptr<std::deque<CodeBlock>> code_blocks() const { return blocks_.all(); }
 
   private:
-    void take(const InstructionLine&);
+    void take(InstructionLine);
     void take(const AccessLine&);
+    bool reprinted(const InstructionLine&) const;
+    InstructionLine first_of_handler(std::uint64_t tick) const;
+    bool part_of_operand(const AccessLine&) const;
     void settle(std::uint64_t next_address);
     void start(const InstructionLine&, const Instruction&);
     Instruction decode(const InstructionLine&);
@@ -49,11 +58,18 @@ class TraceDecoder {
     struct Delivery {
         InterruptLine line;
         bool exception;
-        std::uint64_t pushed[2] = {};  // the last two, the latest first
         TransferKind kind = TransferKind::interrupt;
+        std::uint64_t pushed[2] = {};  // the last two, the latest first
+        std::uint64_t gate[2] = {};    // of the IDT: what is loaded first
+        std::size_t loads = 0;
+
+        bool error_code() const;       // it pushes one
+        std::uint64_t source() const;  // RIP that was interrupted
+        std::uint64_t target() const;  // handler
     };
     EventSink* events_;
     std::uint64_t ram_bytes_;
+    const Image& image_;
     std::unique_ptr<Decoder> decoder_;
     CodeBlocks blocks_;
     // The block at hand. Its last instruction is the one that is about to execute.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // exo-dev sim --engine bochs: a window is the same instructions as in Unicorn, and what cannot be asked for.
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <sstream>
+#include <vector>
 
 #include "command.hpp"
 
@@ -27,6 +30,51 @@ TEST_F(Window, SameInstructionCountAsUnicorn) {
     ASSERT_FALSE(told.is_null() || expected.is_null()) << bochs.out;
     EXPECT_EQ(told["count"], 1);
     EXPECT_EQ(told["instructions"]["median"], expected["instructions"]["median"]);
+}
+
+// What an instruction is and touches; stacks and page frames lie elsewhere, at the same places of their pages.
+std::vector<std::string> instructions(const std::string& lines) {
+    std::vector<std::string> all;
+    for (std::istringstream in(lines); in;) {
+        std::string line;
+        std::getline(in, line);
+        if (line.empty()) continue;
+        const Json json = Json::parse(line);
+        if (!json.contains("address")) continue;
+        std::string one = json["address"].get<std::string>() + " " + json["bytes"].get<std::string>();
+        for (const Json& access : json["accesses"]) {
+            const std::uint64_t at = std::stoull(access["virtual"].get<std::string>(), nullptr, 16);
+            one += " " + access["kind"].get<std::string>() + " " + access["size"].dump() + " at " +
+                   std::to_string(at % 4096) + (access["device"].get<bool>() ? " of a device" : "");
+        }
+        all.push_back(one);
+    }
+    return all;
+}
+
+TEST_F(Window, SameInstructionsAndAccessesAsUnicorn) {
+    const Result bochs = shell("$DEV sim --engine bochs --window user.null_call:3 --trace b.trace --kernel $KERNEL");
+    ASSERT_EQ(bochs.status, 0) << bochs.err;
+    ASSERT_EQ(shell("$DEV sim --trace u.trace --kernel $KERNEL").status, 0);
+    auto told = instructions(shell("$DEV trace show b.trace --count 1000 --accesses --json").out);
+    const auto expected = instructions(shell("$DEV trace show u.trace --mark user.null_call:3 --accesses --json").out);
+    ASSERT_GT(told.size(), 50u);
+    told.pop_back();  // the one at the end mark
+    EXPECT_EQ(told, expected);
+}
+
+// In the tour's preemption the timer interrupts programs: they come back to where they were.
+TEST_F(Window, AnInterruptLeadsToItsHandler) {
+    const Result run = shell(
+        "$DEV sim --engine bochs --window tour.preemption --count 300000 --trace b.trace --kernel $KERNEL && "
+        "$DEV trace show b.trace --count 300000 --json | grep -A 1 '\"event\":\"interrupt\"' > after; "
+        "grep -c trap_stubs after; grep -c '\"event\"' after");
+    std::istringstream counts(
+        run.out.substr(run.out.find_last_of('\n', run.out.find_last_of('\n', run.out.size() - 2) - 1) + 1));
+    int handlers = 0, interrupts = 0;
+    counts >> handlers >> interrupts;
+    EXPECT_GT(interrupts, 0) << run.err;
+    EXPECT_EQ(handlers, interrupts);
 }
 
 TEST_F(Window, WhatCannotBeAskedForIsNamed) {
