@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <bit>
 #include <charconv>
 #include <optional>
 #include <sim/bochs/trace_lines.hpp>
@@ -76,13 +77,15 @@ std::optional<AccessLine> access(std::string_view text) {
     reader.skip(" PHY 0x").number(line.physical_address, 16).skip(" (len=").number(size, 10);
     if (!reader.good() || size == 0 || size > 64) return std::nullopt;
     line.size = std::uint8_t(size);
+    // The parts of an access across two pages are printed as bytes, and wide ones in words: neither is needed.
+    if (size > 8 || !std::has_single_bit(size)) return line;
     reader.to("): 0x").number(line.value, 16);
     if (size == 8) {
         std::uint64_t low = 0;
         if (!reader.skip(" 0x").number(low, 16).good()) return std::nullopt;
         line.value = line.value << 32 | low;
     }
-    return reader.good() || size > 8 ? std::optional(line) : std::nullopt;
+    return reader.good() ? std::optional(line) : std::nullopt;
 }
 
 std::optional<TraceLine> event(std::string_view text) {

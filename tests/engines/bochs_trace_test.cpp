@@ -76,6 +76,12 @@ TEST(BochsTraceLines, AreTakenApart) {
     EXPECT_EQ(access->kind, AccessKind::store);
     EXPECT_EQ(access->size, 8);
     EXPECT_EQ(access->value, 0x123456789abcdef0);
+    const TraceLine part =
+        parse_trace_line("[CPU0 WR]: LIN 0x0000000000600ffd PHY 0x000000300ffd (len=3, WB) 10 24 bd");
+    access = std::get_if<AccessLine>(&part);  // of one across two pages
+    ASSERT_NE(access, nullptr);
+    EXPECT_EQ(access->size, 3);
+    EXPECT_EQ(access->physical_address, 0x300ffdu);
 }
 
 TEST(BochsTraceLines, GarbageIsPassedOver) {
