@@ -28,6 +28,7 @@ namespace {
 struct LockstepOptions {
     Scenario scenario;
     std::string kernel;
+    sim::LeaderStates states = sim::LeaderStates::automatic;
     unsigned sequences = 0;
     bool known = false, markdown = false, json = false;
 };
@@ -36,6 +37,7 @@ constexpr const char* examples =
     "  exo-dev lockstep                              the tour: every instruction in both engines\n"
     "  exo-dev lockstep --limit 50000                the first 50,000 instructions; ends with status 5\n"
     "  exo-dev lockstep --scenario contract\n"
+    "  exo-dev lockstep --states log --limit 50000   without the plugin: QEMU's own log, fifty times as slow\n"
     "  exo-dev lockstep --sequences 304 --seed 7     generated ones: flags, strings, exceptions, rings, SSE, x87\n"
     "  exo-dev lockstep --kernel my.elf --json | jq .difference\n"
     "  exo-dev lockstep --known                      what engines may do differently, why, and whose fault it is";
@@ -70,6 +72,8 @@ sim::LockstepConfig configure(const LockstepOptions& options, const sim::Image* 
     config.ram_bytes = options.scenario.ram_mib << 20;
     config.limit = options.scenario.limit;
     config.stop = &stop_requested();
+    config.states = options.states;
+    config.notice = [](std::string_view why) { spdlog::warn("{}", why); };
     return config;
 }
 
@@ -134,6 +138,12 @@ void add_lockstep(CommandLine& line) {
     Scenario& scenario = options->scenario;
     app->add_option("--kernel", options->kernel, "Kernel image with a PVH note (default: the one just built)");
     app->add_option("--leader", "The engine that leads: qemu, the only one")->check(CLI::IsMember({"qemu"}));
+    static const std::map<std::string, sim::LeaderStates> states{
+        {"auto", sim::LeaderStates::automatic}, {"plugin", sim::LeaderStates::plugin}, {"log", sim::LeaderStates::log}};
+    app->add_option(
+           "--states", options->states,
+           "Who tells the leader's states: plugin, log (slow, any QEMU 7), auto (default: the plugin if it can)")
+        ->transform(CLI::CheckedTransformer(states));
     app->add_option("--scenario", scenario.name, "What the guest does: tour (default), contract, idle");
     app->add_option("--cmdline", scenario.command_line, "More for the guest's command line");
     app->add_option("--seed", scenario.seed, "The guest gets it as seed=N (default 0)")->transform(whole_number());

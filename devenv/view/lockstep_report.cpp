@@ -57,6 +57,9 @@ std::string lockstep_text(const sim::LockstepResult& result, const Style& style)
            ", one before each instruction: general registers, RIP, "
            "flags, control\n"
            "                     registers, segments, descriptor tables, SSE and x87\n";
+    out +=
+        "  states come from   QEMU's " + result.states + (result.fallback.empty() ? "" : ": " + result.fallback) + "\n";
+    if (!result.not_compared.empty()) out += "  not compared       " + result.not_compared + "\n";
     out += "  instructions       " + grouped(result.run.instructions) + " in " + grouped(result.blocks) + " blocks\n";
     out += "  inputs imposed     " + counts(result.inputs) + "\n";
     out += "  interrupts imposed " + grouped(result.interrupts) + "\n";
@@ -96,6 +99,9 @@ nlohmann::json lockstep_json(const sim::LockstepResult& result, const sim::Image
                           {"leader", result.leader},
                           {"leader_cpu", result.leader_cpu},
                           {"follower", result.follower},
+                          {"states", result.states},
+                          {"fallback", result.fallback},
+                          {"not_compared", result.not_compared},
                           {"states_compared", result.compared},
                           {"instructions", result.run.instructions},
                           {"blocks", result.blocks},

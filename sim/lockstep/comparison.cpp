@@ -56,8 +56,11 @@ struct Tables {
     }
 };
 
-// The hidden part of a null segment is no state that an instruction can see, less the base of FS and GS.
+// What is compared twice or cannot be seen by an instruction: the parts of a descriptor's second word that hold its
+// base, which is compared as such; the hidden part of a null segment, less the base of FS and GS.
 void canonicalise(State& state) {
+    constexpr std::uint64_t no_base = 0x00ff'ff00;
+    for (State::Segment& segment : state.segments) segment.attributes &= no_base;
     for (unsigned i = State::es; i <= State::gs; ++i)
         if (State::Segment& segment = state.segments[i]; !(segment.selector & ~3u)) {
             segment.limit = 0;
@@ -121,6 +124,7 @@ bool Comparison::fetch() {
     do {
         if (!source_.next(leader_)) return false;
         canonicalise(leader_);
+        if (last_.valid) source_.complete(leader_, last_.before);
     } while (last_.valid && !last_.instruction.rep && last_.instruction.flow == Flow::next &&
              std::memcmp(&leader_, &last_.before, sizeof leader_) == 0);
     return have_leader_ = true;
@@ -133,6 +137,7 @@ Imposed::Order Comparison::before(InstructionIndex retired, const State& told, b
         if (source_.silent()) return {.what = Order::What::stop, .why = "the leader sleeps for ever"};
         return differ(retired, follower, "the leader has ended, the follower goes on");
     }
+    source_.complete(leader_, follower);
     if (leader_.rip != follower.rip) {
         const auto vector = follower.rflags & interrupts_allowed ? interrupt_gate(follower, leader_.rip) : std::nullopt;
         if (!vector)

@@ -6,19 +6,35 @@
 
 namespace sim {
 
+namespace {
+
+std::unique_ptr<lockstep::Leader> make_leader(const LockstepConfig& config, const lockstep::LeaderConfig& leader) {
+    switch (config.states) {
+        case LeaderStates::plugin:
+            return lockstep::make_qemu_leader(leader);
+        case LeaderStates::log:
+            return lockstep::make_log_leader(leader);
+        case LeaderStates::automatic:
+            break;
+    }
+    return lockstep::make_leader_with_fallback(leader, config.notice);
+}
+
+}  // namespace
+
 LockstepResult run_lockstep(const LockstepConfig& config) {
     const auto entry = config.image->pvh_entry();
     if (!entry)
         throw ImageError(config.image->name() +
                          ": it has no PVH note, by which QEMU would enter it; add an ELF note of Xen's type 18");
     std::string console;
-    const auto leader = lockstep::make_qemu_leader({.image = config.image_path,
-                                                    .plugin = config.plugin,
-                                                    .command_line = config.command_line,
-                                                    .ram_bytes = config.ram_bytes,
-                                                    .entry = *entry,
-                                                    .console = [&](std::string_view text) { console += text; },
-                                                    .stop = config.stop});
+    const auto leader = make_leader(config, {.image = config.image_path,
+                                             .plugin = config.plugin,
+                                             .command_line = config.command_line,
+                                             .ram_bytes = config.ram_bytes,
+                                             .entry = *entry,
+                                             .console = [&](std::string_view text) { console += text; },
+                                             .stop = config.stop});
     LockstepResult result = run_lockstep(config, *leader);
     result.leader_console = std::move(console);
     return result;
@@ -45,6 +61,9 @@ LockstepResult run_lockstep(const LockstepConfig& config, lockstep::Leader& lead
         if (config.console) config.console(text);
     };
     result.run = engine->run(run);
+    result.states = leader.states();
+    result.fallback = leader.fallback();
+    result.not_compared = leader.not_compared();
     return result;
 }
 

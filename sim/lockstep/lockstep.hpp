@@ -15,6 +15,12 @@
 
 namespace sim {
 
+enum class LeaderStates : std::uint8_t {
+    automatic,  // the plugin, or the log where a QEMU has no plugin that can tell them
+    plugin,
+    log
+};
+
 struct LockstepConfig {
     const Image* image = nullptr;
     std::filesystem::path image_path;  // the same, for QEMU
@@ -25,6 +31,8 @@ struct LockstepConfig {
     const std::atomic<bool>* stop = nullptr;
     std::atomic<std::uint64_t>* progress = nullptr;
     std::function<void(std::string_view)> console;  // the follower's
+    LeaderStates states = LeaderStates::automatic;
+    std::function<void(std::string_view)> notice;  // told why the states come from the log
 };
 
 struct Field {
@@ -48,6 +56,9 @@ struct Difference {
 
 struct LockstepResult {
     std::string leader, leader_cpu, follower;  // names and versions
+    std::string states;                        // where the leader's come from: "plugin" or "log"
+    std::string fallback;                      // why from the log, if that was not asked for
+    std::string not_compared;                  // of what is compared otherwise, because of that
     RunResult run;                             // the follower's
     int leader_status = 0;
     std::string leader_errors;   // what it said on stderr
