@@ -26,6 +26,11 @@ namespace {
 using namespace sim::lockstep;
 using State = sim::ArchitecturalState;
 
+// Tests ask for another one, which no QEMU has.
+#ifndef EXO_REGISTER_READER
+#define EXO_REGISTER_READER "x86_cpu_gdb_read_register"
+#endif
+
 // What QEMU and its GLib export to whoever asks; null: not there.
 struct Exports {
     template <typename Symbol>
@@ -33,7 +38,7 @@ struct Exports {
         return reinterpret_cast<Symbol>(dlsym(RTLD_DEFAULT, name));
     }
     qemu_get_cpu_t cpu = find<qemu_get_cpu_t>("qemu_get_cpu");
-    x86_cpu_gdb_read_register_t read = find<x86_cpu_gdb_read_register_t>("x86_cpu_gdb_read_register");
+    x86_cpu_gdb_read_register_t read = find<x86_cpu_gdb_read_register_t>(EXO_REGISTER_READER);
     x86_cpu_gdb_write_register_t write = find<x86_cpu_gdb_write_register_t>("x86_cpu_gdb_write_register");
     cpu_cc_compute_all_t flags = find<cpu_cc_compute_all_t>("cpu_cc_compute_all");
     decltype(&g_byte_array_new) make_bytes = find<decltype(&g_byte_array_new)>("g_byte_array_new");

@@ -49,6 +49,7 @@ TEST_F(LockstepCommand, WhatCannotLeadIsRefused) {
     EXPECT_EQ(no_qemu.status, 4);
     EXPECT_NE(no_qemu.err.find("qemu-system-x86"), std::string::npos) << no_qemu.err;
     EXPECT_EQ(shell("$DEV lockstep --leader bochs").status, 2);
+    EXPECT_EQ(shell("$DEV lockstep --states gdb").status, 2);
     EXPECT_EQ(shell("$DEV lockstep --limit 0").status, 2);
 }
 

@@ -40,6 +40,9 @@ start32:
     ljmp $KCODE, $start64
 .code64
 start64:
+    mov $0xff, %al                  # the PICs' interrupts masked: some sequences set IF
+    out %al, $0x21
+    out %al, $0xa1
     mov $KDATA, %eax
     mov %eax, %ss
     mov %eax, %ds
