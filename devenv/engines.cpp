@@ -101,6 +101,10 @@ std::unique_ptr<sim::Engine> make_engine(const std::string& name, const Scenario
     if (name != "bochs" && (!scenario.window.empty() || scenario.count))
         throw Failure(Exit::usage,
                       "--window and --count are for --engine bochs only: " + name + " traces all of a run");
+    if (scenario.ram_mib > simulated_ram_mib_most)
+        throw Failure(Exit::usage, "--ram " + std::to_string(scenario.ram_mib) + ": at most " +
+                                       std::to_string(simulated_ram_mib_most) +
+                                       " MiB here, all below 4 GiB; more in exo-dev run --engine qemu or bochs");
     auto engine = name == "qemu"    ? sim::make_qemu_engine(environment().qemu_plugin())
                   : name == "bochs" ? make_bochs(scenario, image)
                                     : sim::make_unicorn_engine();

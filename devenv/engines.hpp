@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Engines by name, and whether one can do what is asked of it.
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <sim/engine.hpp>
 #include <string>
 
 namespace devenv {
+
+inline constexpr std::uint64_t ram_mib_most = 16384;  // of any engine
+// With events all of a guest's RAM lies below the hole for devices, which ends at 4 GiB.
+inline constexpr std::uint64_t simulated_ram_mib_most = 3072;
 
 struct Scenario;
 

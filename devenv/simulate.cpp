@@ -148,8 +148,9 @@ void add_scenario_options(CLI::App& app, Scenario& scenario) {
         ->transform(whole_number(1, 4 << 20));
     app.add_option("--scenario", scenario.name, "What the guest does: tour (default), stress, contract, idle, panic");
     app.add_option("--cmdline", scenario.command_line, "More for the guest's command line");
-    app.add_option("--ram", scenario.ram_mib, "Memory of the guest in MiB (default 128)")
-        ->transform(whole_number(16, 3072));
+    app.add_option("--ram", scenario.ram_mib,
+                   "Memory of the guest in MiB (default 128; above 3072 only 'run' in qemu and bochs)")
+        ->transform(whole_number(16, ram_mib_most));
     app.add_option("--cpus", scenario.cpus, "CPUs of the guest (default 1)")
         ->transform(whole_number(1, sim::cpus_most));
     app.add_option("--quantum", scenario.quantum,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <algorithm>
 #include <array>
 #include <devenv/view/code.hpp>
 #include <devenv/view/failure_report.hpp>
@@ -53,10 +54,22 @@ std::string fault_chain(const Simulated& run, const CodeView& code, const Style&
         return "  stopped at " + code.line(run.result.registers.rip, {}, code_bits(run.result.registers)) + "\n" +
                registers_text(run.result.registers);
     }
-    std::string out = "  fault chain, oldest first:\n";
+    // What led to the end are the exceptions in a row at its end that found no handler. Those before them did, and are
+    // the guest's own business.
+    const auto& faults = run.result.faults;
+    const auto delivered = [](const sim::FaultStep& step) { return step.why_not_delivered.empty(); };
+    const auto chain = std::find_if(faults.rbegin(), faults.rend(), delivered).base();
+    std::string out;
     std::size_t number = 0;
-    for (const sim::FaultStep& step : run.result.faults) out += fault_step(step, ++number, code, style);
-    return out;
+    if (chain != faults.end()) {
+        out = "  fault chain, oldest first:\n";
+        for (auto step = chain; step != faults.end(); ++step) out += fault_step(*step, ++number, code, style);
+        return out;
+    }
+    out = "  stopped at " + code.line(run.result.registers.rip, {}, code_bits(run.result.registers)) + "\n" +
+          registers_text(run.result.registers);
+    return out + "  the last exception before went to the guest's own handler, which may well have resolved it:\n" +
+           fault_step(faults.back(), ++number, code, style);
 }
 
 std::string where_it_was(const Simulated& run, const CodeView& code, const char* verb) {

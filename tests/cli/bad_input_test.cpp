@@ -75,7 +75,7 @@ TEST_F(BadInput, NumbersAreWhatTheyLookLike) {
         {"sim", "--irq-at", "18446744073709551616"},
         {"sim", "--top", "-1"},
         {"sim", "--ram", "15"},
-        {"sim", "--ram", "3073"},
+        {"sim", "--ram", "16385"},
         {"sim", "--ram", "-1"},
         {"run", "--timeout", "0"},
         {"run", "--timeout", "nan"},
@@ -98,6 +98,16 @@ TEST_F(BadInput, NumbersAreWhatTheyLookLike) {
     const Result largest = shell("$DEV sim --no-trace --json --seed 18446744073709551615 --kernel $COMPUTE");
     EXPECT_EQ(largest.status, 0) << largest.err;
     EXPECT_NE(largest.out.find("\"seed\": 18446744073709551615"), std::string::npos) << largest.out;
+}
+
+TEST_F(BadInput, WhatIsMoreThanTheBoardsMemoryNamesItsLimit) {
+    for (const char* line :
+         {"$DEV run --ram 8192 --kernel $COMPUTE", "$DEV sim --no-trace --ram 3073 --kernel $COMPUTE",
+          "$DEV sim --no-trace --engine qemu --ram 8192 --kernel $COMPUTE"}) {
+        const Result result = shell(line);
+        EXPECT_EQ(result.status, 2) << line;
+        EXPECT_NE(result.err.find("at most 3072 MiB"), std::string::npos) << result.err;
+    }
 }
 
 TEST_F(BadInput, TheHostEngineRefusesWhatItWouldIgnore) {
