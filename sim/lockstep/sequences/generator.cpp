@@ -18,7 +18,7 @@ std::uint32_t symbol(const Image& guest, std::string_view name) {
 
 std::vector<const SequenceKind*> all_kinds() {
     std::vector<const SequenceKind*> result;
-    for (const auto kinds : {integer_kinds(), vector_kinds(), system_kinds()})
+    for (const auto kinds : {integer_kinds(), vector_kinds(), system_kinds(), descriptor_kinds()})
         for (const SequenceKind& kind : kinds) result.push_back(&kind);
     return result;
 }

@@ -11,6 +11,7 @@
 .set UCODE, 0x28 | 3
 .set NOT_PRESENT, 0x30
 .set TSS, 0x40
+.set LDT, 0x60
 .set HANDLER_STACK, 16384
 
 .section .note.pvh, "a", @note
@@ -75,6 +76,11 @@ start64:
     shr $16, %eax
     mov %al, gdt + TSS + 4
     mov %ah, gdt + TSS + 7
+    mov $ldt, %eax
+    mov %ax, gdt + LDT + 2
+    shr $16, %eax
+    mov %al, gdt + LDT + 4
+    mov %ah, gdt + LDT + 7
     movq $handler_stack_top, tss + 36
     movq $stack_top, tss + 4
     mov $TSS, %eax
@@ -198,12 +204,21 @@ gdt:
     .quad 0x0000890000000067, 0     # 40 TSS
     .quad 0x008f9b000000ffff        # 50 code without L or D
     .quad 0x00cf99000000ffff        # 58 code, execute-only
+    .quad 0x000082000000002f, 0     # 60 LDT
 .globl gdt_register, idt_register
 gdt_register: .word gdt_register - gdt - 1
     .quad gdt
     .balign 16
 idt_register: .word 256*16 - 1
     .quad idt
+    .balign 16
+ldt:                                # descriptors.cpp names them
+    .quad 0
+    .quad 0x00cf93000000ffff        # 0c data
+    .quad 0x00cff1000000ffff        # 14 data of ring 3, read-only
+    .quad 0x00cf13000000ffff        # 1c data, not present
+    .quad 0x00af99000000ffff        # 24 code, execute-only
+    .quad 0x00cf9f000000ffff        # 2c code, conforming, to be read
 .balign 8
 record_next: .quad record
 .globl resume, resume_rsp

@@ -53,5 +53,6 @@ struct SequenceKind {
 std::span<const SequenceKind> integer_kinds();
 std::span<const SequenceKind> vector_kinds();
 std::span<const SequenceKind> system_kinds();
+std::span<const SequenceKind> descriptor_kinds();
 
 }  // namespace sim::lockstep
