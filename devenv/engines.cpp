@@ -84,18 +84,22 @@ std::unique_ptr<sim::Engine> make_bochs(const Scenario& scenario, const sim::Ima
                       "--engine bochs traces a window, which --window MARK[:N] names, such as --window boot");
     }
     const auto make_image = [&image](const std::filesystem::path& iso, const std::string& command_line) {
-        const std::filesystem::path kernel = iso.parent_path() / "kernel.elf";
-        std::ofstream file(kernel, std::ios::binary);
-        const auto bytes = image.bytes();
-        file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-        file.close();
-        if (!file) throw Failure(Exit::difference, kernel.string() + ": cannot be written; is the disk full?");
-        write_iso(iso, {.kernel = kernel, .command_line = command_line, .menu = false});
+        write_iso_of(image, iso, command_line);
     };
     return sim::make_bochs_engine(window(scenario, image), make_image);
 }
 
 }  // namespace
+
+void write_iso_of(const sim::Image& image, const std::filesystem::path& iso, const std::string& command_line) {
+    const std::filesystem::path kernel = iso.parent_path() / "kernel.elf";
+    std::ofstream file(kernel, std::ios::binary);
+    const auto bytes = image.bytes();
+    file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    file.close();
+    if (!file) throw Failure(Exit::difference, kernel.string() + ": cannot be written; is the disk full?");
+    write_iso(iso, {.kernel = kernel, .command_line = command_line, .menu = false});
+}
 
 std::unique_ptr<sim::Engine> make_engine(const std::string& name, const Scenario& scenario, const sim::Image& image) {
     if (name != "bochs" && (!scenario.window.empty() || scenario.count))

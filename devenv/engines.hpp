@@ -2,6 +2,7 @@
 // Engines by name, and whether one can do what is asked of it.
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <sim/engine.hpp>
 #include <string>
@@ -17,5 +18,8 @@ struct Scenario;
 // "unicorn", "qemu" or "bochs". Throws sim::EngineError, Failure (missing) if the scenario needs what this engine
 // cannot do: the message names both; Failure (usage) for a window that the image or the engine does not have.
 std::unique_ptr<sim::Engine> make_engine(const std::string& name, const Scenario&, const sim::Image&);
+
+// Writes an ISO that boots the image with this command line at once; its kernel.elf stays beside it. Throws Failure.
+void write_iso_of(const sim::Image&, const std::filesystem::path& iso, const std::string& command_line);
 
 }  // namespace devenv

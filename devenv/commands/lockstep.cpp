@@ -6,6 +6,7 @@
 #include <chrono>
 #include <devenv/command_line.hpp>
 #include <devenv/commands/commands.hpp>
+#include <devenv/engines.hpp>
 #include <devenv/environment.hpp>
 #include <devenv/numbers.hpp>
 #include <devenv/output.hpp>
@@ -13,12 +14,16 @@
 #include <devenv/simulate.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/lockstep_report.hpp>
+#include <devenv/view/marks_report.hpp>
 #include <devenv/view/progress.hpp>
 #include <devenv/view/run_report.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sim/bochs/configuration.hpp>
+#include <sim/bochs/marks.hpp>
 #include <sim/image/image.hpp>
 #include <sim/lockstep/lockstep.hpp>
+#include <sim/lockstep/marks.hpp>
 #include <sim/lockstep/sequences/sequences.hpp>
 
 namespace devenv {
@@ -30,6 +35,9 @@ struct LockstepOptions {
     std::string kernel;
     sim::LeaderStates states = sim::LeaderStates::automatic;
     unsigned sequences = 0;
+    std::string marks;  // the third engine, "bochs", or empty
+    unsigned each = sim::mark_stops_default;
+    std::string bochs_cpu{sim::bochs::default_cpu};
     bool known = false, markdown = false, json = false;
 };
 
@@ -38,6 +46,7 @@ constexpr const char* examples =
     "  exo-dev lockstep --limit 50000                the first 50,000 instructions; ends with status 5\n"
     "  exo-dev lockstep --scenario contract\n"
     "  exo-dev lockstep --states log --limit 50000   without the plugin: QEMU's own log, fifty times as slow\n"
+    "  exo-dev lockstep --marks bochs                the tour, and then Bochs against both, from mark to mark\n"
     "  exo-dev lockstep --sequences 304 --seed 7     generated ones: flags, strings, exceptions, rings, SSE, x87\n"
     "  exo-dev lockstep --kernel my.elf --json | jq .difference\n"
     "  exo-dev lockstep --known                      what engines may do differently, why, and whose fault it is";
@@ -62,13 +71,25 @@ Exit judge(const sim::LockstepResult& result) {
     return exit_for(result.run.stop);
 }
 
+// CPU features that all three engines have. Two alone are given one CPU by their own means.
+constexpr std::string_view common_features = "features=smep,smap,pge";
+
+std::string guest_command_line(const LockstepOptions& options) {
+    Scenario scenario = options.scenario;
+    const bool chosen = (" " + scenario.command_line).find(" features=") != std::string::npos;
+    if (!options.marks.empty() && !chosen)
+        scenario.command_line =
+            std::string(common_features) + (scenario.command_line.empty() ? "" : " ") + scenario.command_line;
+    return scenario.guest_command_line();
+}
+
 sim::LockstepConfig configure(const LockstepOptions& options, const sim::Image* image,
                               const std::filesystem::path& kernel) {
     sim::LockstepConfig config;
     config.image = image;
     config.image_path = kernel;
     config.plugin = environment().build / "sim" / "lockstep" / "exo-lockstep-qemu.so";
-    config.command_line = options.scenario.guest_command_line();
+    config.command_line = guest_command_line(options);
     config.ram_bytes = options.scenario.ram_mib << 20;
     config.limit = options.scenario.limit;
     config.stop = &stop_requested();
@@ -96,37 +117,115 @@ Exit run_generated(const LockstepOptions& options) {
     return result.differences.empty() ? judge(result.last) : Exit::difference;
 }
 
+// With the console and the progress line around it.
+sim::LockstepResult run_pair(sim::LockstepConfig config, bool console) {
+    std::atomic<std::uint64_t> retired{0};
+    config.progress = &retired;
+    Output& out = standard_output();
+    Progress progress([&] { return "  " + grouped(retired.load()) + " instructions compared"; });
+    if (console)
+        config.console = [&](std::string_view text) {
+            if (text.empty()) return;
+            progress.around(
+                [&] {
+                    out.write(text);
+                    out.flush();
+                },
+                text.back() == '\n');
+        };
+    return sim::run_lockstep(config);
+}
+
+std::set<std::uint64_t> mark_addresses(const sim::Image& image) {
+    std::set<std::uint64_t> addresses;
+    for (const sim::Mark& mark : image.marks()) addresses.insert(mark.address);
+    if (addresses.empty() || addresses.size() > sim::bochs_marks_most)
+        throw Failure(Exit::usage, image.name() + ": it has marks at " + grouped(addresses.size()) +
+                                       " places, and --marks needs 1 to " + grouped(sim::bochs_marks_most) +
+                                       "; kernel/abi/marks.hpp says how they are made");
+    return addresses;
+}
+
+sim::BochsStops run_third(const LockstepOptions& options, const sim::Image& image, const sim::LockstepConfig& config,
+                          std::set<std::uint64_t> addresses) {
+    std::atomic<std::uint64_t> stops{0};
+    Progress progress([&] { return "  Bochs: " + grouped(stops.load()) + " stops at marks"; });
+    return sim::run_bochs_to_marks(
+        {.cpu = options.bochs_cpu,
+         .addresses = std::move(addresses),
+         .each = options.each,
+         .command_line = config.command_line,
+         .ram_bytes = config.ram_bytes,
+         .stop = config.stop,
+         .progress = &stops,
+         .make_image = [&](const std::filesystem::path& iso, const std::string& command_line) {
+             write_iso_of(image, iso, command_line);
+         }});
+}
+
+Exit judge(const MarksComparison& marks, Exit pair) {
+    if (marks.third.interrupted) return Exit::interrupted;
+    if (marks.result.mismatch) return Exit::difference;
+    if (marks.third.silent) {
+        spdlog::error("Bochs: {}", marks.third.end);
+        return Exit::limit;
+    }
+    if (!marks.third.complete) {
+        spdlog::error("Bochs: {}", marks.third.end);
+        return Exit::guest_failed;
+    }
+    return pair;
+}
+
+// The two that agree, then the third by itself. Its end is judged after what differs: that tells more.
+Exit lockstep_and_marks(const LockstepOptions& options, const sim::Image& image, sim::LockstepConfig config) {
+    const std::set<std::uint64_t> addresses = mark_addresses(image);
+    sim::lockstep::MarkLog log(addresses, options.each);
+    config.marks = &log;
+    const sim::LockstepResult pair = run_pair(config, !options.json);
+    Exit status = judge(pair);
+    std::optional<MarksComparison> marks;
+    const bool agreed = status == Exit::done || status == Exit::limit;
+    if (agreed) {
+        marks.emplace();
+        marks->pair = pair.leader + ", " + pair.follower;
+        marks->third = run_third(options, image, config, addresses);
+        marks->result =
+            sim::lockstep::compare_marks(log, marks->third.stops, status == Exit::limit || !marks->third.complete);
+        status = judge(*marks, status);
+    }
+    Output& out = standard_output();
+    const Style style = style_for(STDOUT_FILENO), error_style = style_for(STDERR_FILENO);
+    if (options.json) {
+        nlohmann::json report = lockstep_json(pair, image);
+        if (marks) report["marks"] = marks_json(*marks, image);
+        out.write(json_document(report));
+    } else {
+        out.write("\n" + lockstep_text(pair, style) + (marks ? marks_text(*marks, style) : ""));
+    }
+    out.flush();
+    const std::string difference =
+        marks ? mark_mismatch_text(*marks, image, error_style) : difference_text(pair, image, error_style);
+    if (!difference.empty()) spdlog::error("{}", difference);
+    return status;
+}
+
 Exit lockstep(const LockstepOptions& options) {
     if (options.known || options.markdown) return show_known(options);
     if (options.sequences) return run_generated(options);
     const std::filesystem::path kernel =
         options.kernel.empty() ? environment().kernel() : std::filesystem::path(options.kernel);
     const auto image = sim::Image::load(kernel);
-    sim::LockstepConfig config = configure(options, image.get(), kernel);
-    std::atomic<std::uint64_t> retired{0};
-    config.progress = &retired;
+    const sim::LockstepConfig config = configure(options, image.get(), kernel);
+    if (!options.marks.empty()) return lockstep_and_marks(options, *image, config);
+    const sim::LockstepResult result = run_pair(config, !options.json);
     Output& out = standard_output();
-    std::optional<sim::LockstepResult> result;
-    {
-        Progress progress([&] { return "  " + grouped(retired.load()) + " instructions compared"; });
-        if (!options.json)
-            config.console = [&](std::string_view text) {
-                if (text.empty()) return;
-                progress.around(
-                    [&] {
-                        out.write(text);
-                        out.flush();
-                    },
-                    text.back() == '\n');
-            };
-        result = sim::run_lockstep(config);
-    }
-    if (options.json) out.write(json_document(lockstep_json(*result, *image)));
-    else out.write("\n" + lockstep_text(*result, style_for(STDOUT_FILENO)));
+    if (options.json) out.write(json_document(lockstep_json(result, *image)));
+    else out.write("\n" + lockstep_text(result, style_for(STDOUT_FILENO)));
     out.flush();
-    const std::string difference = difference_text(*result, *image, style_for(STDERR_FILENO));
+    const std::string difference = difference_text(result, *image, style_for(STDERR_FILENO));
     if (!difference.empty()) spdlog::error("{}", difference);
-    return judge(*result);
+    return judge(result);
 }
 
 }  // namespace
@@ -153,6 +252,18 @@ void add_lockstep(CommandLine& line) {
         ->transform(whole_number(16, 2048));
     app->add_option("--sequences", options->sequences, "Instead of a kernel: so many generated instruction sequences")
         ->transform(whole_number(1, sim::lockstep::sequences_most));
+    CLI::Option* marks =
+        app->add_option("--marks", options->marks,
+                        "Then compare a third engine with these two at the image's marks: bochs. The guest gets "
+                        "features=smep,smap,pge, what all three have, unless --cmdline says which")
+            ->check(CLI::IsMember({"bochs"}))
+            ->excludes("--sequences");
+    app->add_option("--each", options->each, "Stops at each mark: its first so many occurrences (default 3)")
+        ->transform(whole_number(1, sim::mark_stops_most))
+        ->needs(marks);
+    app->add_option("--cpu", options->bochs_cpu,
+                    "The third engine's CPU model (default " + std::string(sim::bochs::default_cpu) + ")")
+        ->needs(marks);
     app->add_flag("--known", options->known, "Only show the table of known differences");
     app->add_flag("--markdown", options->markdown, "The same as docs/limits.md has it");
     app->add_flag("--json", options->json, "One JSON document on stdout");

@@ -27,13 +27,6 @@ sim::Registers registers_of(const ArchitecturalState& state) {
     return r;
 }
 
-std::string counts(const std::map<std::string, std::uint64_t>& numbers) {
-    std::string out;
-    for (const auto& [name, number] : numbers)
-        out += (out.empty() ? "" : ", ") + std::string(name) + " " + grouped(number);
-    return out.empty() ? "none" : out;
-}
-
 // "CF ZF IF", so that a difference in flags is read at once.
 std::string flag_names(std::uint64_t flags) {
     static constexpr std::pair<unsigned, const char*> names[] = {{0, "CF"},  {2, "PF"},  {4, "AF"},  {6, "ZF"},
@@ -51,6 +44,23 @@ std::string field_value(const sim::Field& field, std::uint64_t value) {
 
 }  // namespace
 
+std::string counts_text(const std::map<std::string, std::uint64_t>& numbers) {
+    std::string out;
+    for (const auto& [name, number] : numbers)
+        out += (out.empty() ? "" : ", ") + std::string(name) + " " + grouped(number);
+    return out.empty() ? "none" : out;
+}
+
+std::string fields_text(const std::vector<sim::Field>& fields, const std::string& leader, const std::string& follower,
+                        const Style& style) {
+    Table table({{"", Align::left}, {leader, Align::left}, {follower, Align::left}});
+    for (const sim::Field& field : fields)
+        table.row({field.name, field_value(field, field.leader), field_value(field, field.follower)});
+    return table.text(style);
+}
+
+std::string state_text(const ArchitecturalState& state) { return registers_text(registers_of(state)); }
+
 std::string lockstep_text(const sim::LockstepResult& result, const Style& style) {
     std::string out = style.bold("lockstep") + ": " + result.leader + " leads, " + result.follower + " follows\n";
     out += "  states compared    " + grouped(result.compared) +
@@ -61,9 +71,10 @@ std::string lockstep_text(const sim::LockstepResult& result, const Style& style)
         "  states come from   QEMU's " + result.states + (result.fallback.empty() ? "" : ": " + result.fallback) + "\n";
     if (!result.not_compared.empty()) out += "  not compared       " + result.not_compared + "\n";
     out += "  instructions       " + grouped(result.run.instructions) + " in " + grouped(result.blocks) + " blocks\n";
-    out += "  inputs imposed     " + counts(result.inputs) + "\n";
+    out += "  inputs imposed     " + counts_text(result.inputs) + "\n";
     out += "  interrupts imposed " + grouped(result.interrupts) + "\n";
-    out += "  known differences  " + counts(result.known) + (result.known.empty() ? "" : "  (lockstep --known)") + "\n";
+    out += "  known differences  " + counts_text(result.known) + (result.known.empty() ? "" : "  (lockstep --known)") +
+           "\n";
     if (result.ram_compared)
         out += "  RAM at the end     " + byte_size(result.ram_compared) + ", " +
                (result.ram_differing ? style.red(grouped(result.ram_differing) + " bytes differ") : "equal") + "\n";
@@ -80,14 +91,9 @@ std::string difference_text(const sim::LockstepResult& result, const sim::Image&
     const sim::Difference& it = *result.difference;
     const CodeView code(&image);
     std::string out = style.red("a difference after " + grouped(it.index) + " instructions: " + it.what) + "\n";
-    Table table({{"", Align::left}, {result.leader, Align::left}, {result.follower, Align::left}});
-    for (const sim::Field& field : it.fields)
-        table.row({field.name, field_value(field, field.leader), field_value(field, field.follower)});
-    out += table.text(style);
-    out += "  " + style.bold(result.leader) + " at " + code.line(it.leader.rip) + "\n" +
-           registers_text(registers_of(it.leader));
-    out += "  " + style.bold(result.follower) + " at " + code.line(it.follower.rip) + "\n" +
-           registers_text(registers_of(it.follower));
+    out += fields_text(it.fields, result.leader, result.follower, style);
+    out += "  " + style.bold(result.leader) + " at " + code.line(it.leader.rip) + "\n" + state_text(it.leader);
+    out += "  " + style.bold(result.follower) + " at " + code.line(it.follower.rip) + "\n" + state_text(it.follower);
     out += "  last common instructions; what the last one did differs:\n";
     for (const sim::ExecutedInstruction& one : it.last)
         out += "    " + grouped(one.index) + "  " + code.line(one.address, one.bytes) + "\n";
@@ -136,7 +142,7 @@ std::string sequences_text(const sim::lockstep::SequencesResult& result, const S
     for (const auto& sequence : result.sequences) ++kinds[sequence.kind];
     std::string out = grouped(result.sequences.size()) + " sequences of seed " +
                       (result.sequences.empty() ? "?" : std::to_string(result.sequences.front().seed)) + ": " +
-                      counts(kinds) + "\n";
+                      counts_text(kinds) + "\n";
     for (const auto& one : result.differences) {
         out += style.red("sequence " + std::to_string(one.sequence.number) + " (" + one.sequence.kind + ") differs") +
                " at " + address(one.difference.leader.rip) + ": " + one.difference.what;

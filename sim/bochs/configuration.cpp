@@ -102,15 +102,17 @@ void prepare(const Configuration& configuration) {
     check_cpu(configuration.cpu);
     check_files();
     put(configuration.folder / "bochsrc", text(configuration));
-    put(configuration.folder / "commands", configuration.commands);
-    for (const char* name : {serial_fifo, log_fifo}) {
+    std::vector<const char*> fifos{serial_fifo, log_fifo};
+    if (configuration.commands) put(configuration.folder / commands_file, *configuration.commands);
+    else fifos.push_back(commands_file);
+    for (const char* name : fifos) {
         const std::filesystem::path path = configuration.folder / name;
         if (mkfifo(path.c_str(), 0600) != 0)
             throw ProcessError(path.string() + ": no FIFO can be made: " + std::strerror(errno));
     }
 }
 
-std::vector<std::string> arguments() { return {program, "-q", "-f", "bochsrc", "-rc", "commands"}; }
+std::vector<std::string> arguments() { return {program, "-q", "-f", "bochsrc", "-rc", commands_file}; }
 
 std::vector<std::pair<std::string, std::string>> environment() { return {{"TERM", "dumb"}, {"LC_ALL", "C"}}; }
 

@@ -5,6 +5,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,12 +24,14 @@ struct Configuration {
     std::uint64_t ram_bytes = 128ull << 20;  // whole MiB
     std::filesystem::path image;             // an ISO
     std::filesystem::path folder;            // the run's own: FIFOs, configuration and commands are put there
-    std::string commands = "c\n";            // for the debugger; an error in them ends the run
-    bool debug_port = true;                  // what the guest writes to port 0xe9 goes to standard output
+    // For the debugger; an error in them ends the run. Nothing: they come through a FIFO, commands_file.
+    std::optional<std::string> commands = "c\n";
+    bool debug_port = true;  // what the guest writes to port 0xe9 goes to standard output
 };
 
 inline constexpr const char* serial_fifo = "serial";
 inline constexpr const char* log_fifo = "log";
+inline constexpr const char* commands_file = "commands";
 
 // Writes the files, makes the FIFOs. Throws ProcessError when the folder cannot take them, EngineError when a file of
 // Bochs is missing or it has no such CPU.

@@ -106,8 +106,8 @@ std::vector<Field> differences(const State& leader, const State& follower) {
     return result;
 }
 
-Comparison::Comparison(Leader& source, LockstepResult& result)
-    : source_(source), result_(result), decoder_(Decoder::make()) {}
+Comparison::Comparison(Leader& source, LockstepResult& result, MarkLog* marks)
+    : source_(source), result_(result), marks_(marks), decoder_(Decoder::make()) {}
 
 ArchitecturalState Comparison::start(std::span<std::uint8_t> ram) {
     ram_ = ram;
@@ -152,6 +152,7 @@ Imposed::Order Comparison::before(InstructionIndex retired, const State& told, b
         }
         adopted_ = false;
         ++result_.interrupts;
+        if (marks_) marks_->interrupted(leader_.rip);
         return {.what = Order::What::interrupt, .vector = *vector};
     }
     if (!same(leader_, follower)) {
@@ -161,6 +162,7 @@ Imposed::Order Comparison::before(InstructionIndex retired, const State& told, b
     adopted_ = false;
     have_leader_ = false;
     ++result_.compared;
+    if (marks_) note_mark(leader_);
     last_.before = leader_;
     retired_ = retired;
     return {};
@@ -186,6 +188,7 @@ void Comparison::end(StopReason reason) {
 }
 
 void Comparison::announce(const Instruction& instruction, std::span<const std::uint8_t> bytes) {
+    if (marks_) marks_->executes(instruction);
     if (!last_.valid || instruction.address != last_.instruction.address + last_.instruction.length) ++result_.blocks;
     last_.instruction = instruction;
     last_.valid = true;
@@ -233,17 +236,35 @@ bool Comparison::read_virtual(const State& state, std::uint64_t address, void* t
     return true;
 }
 
+// Where the gate leads to, if it is present.
+std::optional<std::uint64_t> Comparison::gate_target(const State& state, unsigned vector) const {
+    const State::Segment& table = state.segments[State::idt];
+    std::uint64_t gate[2];
+    if (vector * 16 + 15 > table.limit || !read_virtual(state, table.base + vector * 16, gate, sizeof gate))
+        return std::nullopt;
+    const bool present = gate[0] >> 47 & 1;
+    if (!present) return std::nullopt;
+    return (gate[0] & 0xffff) | (gate[0] >> 32 & 0xffff'0000) | gate[1] << 32;
+}
+
 // The external vector whose gate leads to `target`.
 std::optional<std::uint8_t> Comparison::interrupt_gate(const State& follower, std::uint64_t target) const {
-    const State::Segment& table = follower.segments[State::idt];
-    for (unsigned vector = first_external_vector; vector < vectors && vector * 16 + 15 <= table.limit; ++vector) {
-        std::uint64_t gate[2];
-        if (!read_virtual(follower, table.base + vector * 16, gate, sizeof gate)) continue;
-        const bool present = gate[0] >> 47 & 1;
-        const std::uint64_t offset = (gate[0] & 0xffff) | (gate[0] >> 32 & 0xffff'0000) | gate[1] << 32;
-        if (present && offset == target) return std::uint8_t(vector);
-    }
+    for (unsigned vector = first_external_vector; vector < vectors; ++vector)
+        if (gate_target(follower, vector) == target) return std::uint8_t(vector);
     return std::nullopt;
+}
+
+void Comparison::note_mark(const State& state) {
+    const bool repeated =
+        last_.valid && last_.instruction.rep && last_.before.rip == state.rip && last_.instruction.address == state.rip;
+    if (!marks_->before(state, repeated)) return;
+    std::array<std::uint64_t, mark_stack_words> stack;
+    std::size_t words = 0;
+    while (words < stack.size() && read_virtual(state, state.general[4] + 8 * words, &stack[words], 8)) ++words;
+    std::set<std::uint64_t> handlers;
+    for (unsigned vector = first_external_vector; vector < vectors; ++vector)
+        if (const auto target = gate_target(state, vector)) handlers.insert(*target);
+    marks_->note(std::span(stack).first(words), handlers);
 }
 
 std::uint64_t Comparison::input(const InputRequest& request) {
@@ -251,6 +272,7 @@ std::uint64_t Comparison::input(const InputRequest& request) {
     const auto& general = leader_.general;
     const std::uint64_t mask = request.bytes < 8 ? (1ull << request.bytes * 8) - 1 : ~0ull;
     const auto pair = [](std::uint64_t high, std::uint64_t low) { return high << 32 | std::uint32_t(low); };
+    if (marks_) marks_->input();
     if (request.part == 0) ++result_.inputs[std::string(input_name(request.kind))];
     switch (request.kind) {
         case InputKind::tsc:

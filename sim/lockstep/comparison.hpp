@@ -14,6 +14,7 @@
 #include <sim/imposed.hpp>
 #include <sim/lockstep/leader.hpp>
 #include <sim/lockstep/lockstep.hpp>
+#include <sim/lockstep/marks.hpp>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,7 +23,7 @@ namespace sim::lockstep {
 
 class Comparison final : public Imposed {
   public:
-    Comparison(Leader&, LockstepResult&);
+    Comparison(Leader&, LockstepResult&, MarkLog* marks = nullptr);
 
     ArchitecturalState start(std::span<std::uint8_t> ram) override;
     Order before(InstructionIndex retired, const ArchitecturalState&, bool halted) override;
@@ -46,6 +47,8 @@ class Comparison final : public Imposed {
     };
 
     bool fetch();  // the leader's next state into `leader_`, if it is not there
+    std::optional<std::uint64_t> gate_target(const ArchitecturalState&, unsigned vector) const;
+    void note_mark(const ArchitecturalState&);
     std::optional<std::uint8_t> interrupt_gate(const ArchitecturalState& follower, std::uint64_t target) const;
     bool read_virtual(const ArchitecturalState&, std::uint64_t address, void* to, unsigned bytes) const;
     bool explained(const ArchitecturalState& leader, const ArchitecturalState& follower);
@@ -54,6 +57,7 @@ class Comparison final : public Imposed {
 
     Leader& source_;
     LockstepResult& result_;
+    MarkLog* marks_;
     std::unique_ptr<Decoder> decoder_;
     std::span<std::uint8_t> ram_;
     ArchitecturalState leader_{}, patch_{};

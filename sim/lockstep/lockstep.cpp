@@ -46,7 +46,7 @@ LockstepResult run_lockstep(const LockstepConfig& config, lockstep::Leader& lead
     result.leader = leader.name();
     result.leader_cpu = lockstep::leader_cpu();
     result.follower = engine->name() + " " + engine->version();
-    lockstep::Comparison comparison(leader, result);
+    lockstep::Comparison comparison(leader, result, config.marks);
     RunConfig run;
     run.image = config.image;
     run.command_line = config.command_line;

@@ -21,6 +21,10 @@ enum class LeaderStates : std::uint8_t {
     log
 };
 
+namespace lockstep {
+class MarkLog;  // sim/lockstep/marks.hpp
+}
+
 struct LockstepConfig {
     const Image* image = nullptr;
     std::filesystem::path image_path;  // the same, for QEMU
@@ -33,6 +37,7 @@ struct LockstepConfig {
     std::function<void(std::string_view)> console;  // the follower's
     LeaderStates states = LeaderStates::automatic;
     std::function<void(std::string_view)> notice;  // told why the states come from the log
+    lockstep::MarkLog* marks = nullptr;             // filled, if there is one
 };
 
 struct Field {
