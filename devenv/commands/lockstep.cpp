@@ -139,20 +139,35 @@ sim::LockstepResult run_pair(sim::LockstepConfig config, bool console) {
 std::set<std::uint64_t> mark_addresses(const sim::Image& image) {
     std::set<std::uint64_t> addresses;
     for (const sim::Mark& mark : image.marks()) addresses.insert(mark.address);
-    if (addresses.empty() || addresses.size() > sim::bochs_marks_most)
-        throw Failure(Exit::usage, image.name() + ": it has marks at " + grouped(addresses.size()) +
-                                       " places, and --marks needs 1 to " + grouped(sim::bochs_marks_most) +
-                                       "; kernel/abi/marks.hpp says how they are made");
+    if (addresses.empty())
+        throw Failure(Exit::usage, image.name() +
+                                       ": it has no marks, at which --marks compares; kernel/abi/marks.hpp "
+                                       "says how they are made");
     return addresses;
 }
 
+// As many as Bochs has room for: those the pair came to, in that order, before the others.
+std::vector<sim::MarkPlace> watched_places(const std::set<std::uint64_t>& addresses,
+                                           const std::vector<sim::MarkStop>& stops) {
+    std::vector<sim::MarkPlace> places;
+    std::set<std::uint64_t> seen;
+    for (const sim::MarkStop& stop : stops)
+        if (seen.insert(stop.address).second && places.size() < sim::bochs_places_most)
+            places.push_back({stop.address, std::uint16_t(stop.state.segments[sim::ArchitecturalState::cs].selector)});
+    std::size_t linear = 0;
+    for (const std::uint64_t address : addresses)
+        if (!seen.contains(address) && places.size() < sim::bochs_places_most && linear++ < sim::bochs_linear_most)
+            places.push_back({address, std::nullopt});
+    return places;
+}
+
 sim::BochsStops run_third(const LockstepOptions& options, const sim::Image& image, const sim::LockstepConfig& config,
-                          std::set<std::uint64_t> addresses) {
+                          std::vector<sim::MarkPlace> places) {
     std::atomic<std::uint64_t> stops{0};
     Progress progress([&] { return "  Bochs: " + grouped(stops.load()) + " stops at marks"; });
     return sim::run_bochs_to_marks(
         {.cpu = options.bochs_cpu,
-         .addresses = std::move(addresses),
+         .places = std::move(places),
          .each = options.each,
          .command_line = config.command_line,
          .ram_bytes = config.ram_bytes,
@@ -188,8 +203,13 @@ Exit lockstep_and_marks(const LockstepOptions& options, const sim::Image& image,
     const bool agreed = status == Exit::done || status == Exit::limit;
     if (agreed) {
         marks.emplace();
+        const std::vector<sim::MarkPlace> places = watched_places(addresses, log.stops());
+        std::set<std::uint64_t> watched;
+        for (const sim::MarkPlace& place : places) watched.insert(place.address);
+        log.keep(watched);
+        marks->places = addresses.size(), marks->watched = watched.size();
         marks->pair = pair.leader + ", " + pair.follower;
-        marks->third = run_third(options, image, config, addresses);
+        marks->third = run_third(options, image, config, places);
         marks->result =
             sim::lockstep::compare_marks(log, marks->third.stops, status == Exit::limit || !marks->third.complete);
         status = judge(*marks, status);

@@ -9,6 +9,7 @@
 #include <devenv/view/table.hpp>
 #include <nlohmann/json.hpp>
 #include <sim/lockstep/known_differences.hpp>
+#include <sim/lockstep/marks.hpp>
 
 namespace devenv {
 
@@ -174,34 +175,43 @@ nlohmann::json sequences_json(const sim::lockstep::SequencesResult& result) {
     return list;
 }
 
+// Of the comparison of every instruction, and of that at marks.
+template <typename Take>
+static void each_known(const Take& take) {
+    for (const auto& known : sim::lockstep::known_differences()) take(known);
+    for (const auto& known : sim::lockstep::mark_differences()) take(known);
+}
+
 std::string known_differences_text(const Style& style) {
     std::string out;
-    for (const auto& known : sim::lockstep::known_differences()) {
+    each_known([&](const auto& known) {
         out += style.bold(known.id) + "  (" + std::string(name(known.fault)) + ")\n";
         out += "  what        " + std::string(known.what) + "\n";
         out += "  recognised  " + std::string(known.recognised) + "\n";
         out += "  reason      " + std::string(known.reason) + "\n";
-    }
+    });
     return out;
 }
 
 nlohmann::json known_differences_json() {
     nlohmann::json list = nlohmann::json::array();
-    for (const auto& known : sim::lockstep::known_differences())
+    each_known([&](const auto& known) {
         list.push_back({{"id", known.id},
                         {"what", known.what},
                         {"recognised", known.recognised},
                         {"reason", known.reason},
                         {"whose", name(known.fault)}});
+    });
     return {{"schema", report_schema}, {"known_differences", list}};
 }
 
 std::string known_differences_markdown() {
     std::string out = "| | What differs | Recognised by | Why | Whose |\n|---|---|---|---|---|\n";
-    for (const auto& known : sim::lockstep::known_differences())
+    each_known([&](const auto& known) {
         out += "| `" + std::string(known.id) + "` | " + std::string(known.what) + " | " +
                std::string(known.recognised) + " | " + std::string(known.reason) + " | " +
                std::string(name(known.fault)) + " |\n";
+    });
     return out;
 }
 

@@ -37,11 +37,13 @@ std::string marks_text(const MarksComparison& it, const Style& style) {
     const sim::lockstep::MarksResult& result = it.result;
     std::string out =
         style.bold("at marks") + ": " + it.pair + " against " + third_name(it) + " (" + it.third.cpu + ")\n";
+    out += "  places watched     " + grouped(it.watched) + " of the image's " + grouped(it.places) +
+           ", at which begins and ends of marks are\n";
     out += "  stops compared     " + grouped(result.stops) + ", " + grouped(result.values) +
            " values: general registers, RIP, flags, CR0, CR2, CR3, CR4,\n"
-           "                     EFER, selectors, GDTR, IDTR, SSE, words above RSP\n";
+           "                     EFER, selectors, GDTR, IDTR, SSE\n";
     out += "  instruction counts " + grouped(result.counts) + " equal between stops (" + grouped(result.instructions) +
-           " instructions); " + grouped(result.counts_left) + " not compared: an interrupt or an input fell there\n";
+           " instructions); " + grouped(result.counts_left) + " not compared\n";
     out += "  known differences  " + counts_text(result.known) + (result.known.empty() ? "" : "  (lockstep --known)") +
            "\n";
     out += "  end                " + it.third.end + "\n";
@@ -71,6 +73,8 @@ nlohmann::json marks_json(const MarksComparison& it, const sim::Image& image) {
     nlohmann::json out = {{"engine", "bochs"},
                           {"version", it.third.version},
                           {"cpu", it.third.cpu},
+                          {"places", it.places},
+                          {"places_watched", it.watched},
                           {"stops_compared", it.result.stops},
                           {"values_compared", it.result.values},
                           {"counts_compared", it.result.counts},

@@ -11,7 +11,8 @@
 namespace devenv {
 
 struct MarksComparison {
-    std::string pair;  // "QEMU 7.2 and Unicorn 2.1.4"
+    std::string pair;                     // "QEMU 7.2 and Unicorn 2.1.4"
+    std::size_t places = 0, watched = 0;  // addresses of marks in the image, and where the third was stopped
     sim::BochsStops third;
     sim::lockstep::MarksResult result;
 };

@@ -21,7 +21,7 @@ namespace {
 using namespace std::chrono_literals;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds silence_limit = 240s;  // of this machine's time, without a word from Bochs
+constexpr std::chrono::seconds silence_limit = 120s;  // of this machine's time, without a word from Bochs
 constexpr std::size_t line_most = 4096;
 constexpr const char* image_name = "boot.iso";
 constexpr std::uint64_t long_mode_active = 1 << 10;  // EFER.LMA
@@ -35,9 +35,6 @@ Descriptor open_fifo(const std::filesystem::path& path, int how) {
 class MarksRun {
   public:
     explicit MarksRun(const BochsMarks& wanted) : wanted_(wanted) {
-        if (wanted.addresses.empty() || wanted.addresses.size() > bochs_marks_most)
-            throw EngineError(
-                text("Bochs stops at 1 to %zu marks, not %zu", bochs_marks_most, wanted.addresses.size()));
         result_.cpu = wanted.cpu.empty() ? std::string(bochs::default_cpu) : wanted.cpu;
         bochs::prepare({.cpu = result_.cpu,
                         .ram_bytes = wanted.ram_bytes,
@@ -49,8 +46,7 @@ class MarksRun {
         serial_ = open_fifo(folder_.path() / bochs::serial_fifo, O_RDONLY);
         log_ = open_fifo(folder_.path() / bochs::log_fifo, O_RDONLY);
         commands_ = open_fifo(folder_.path() / bochs::commands_file, O_RDWR);  // so that Bochs never sees its end
-        for (const std::uint64_t address : wanted.addresses)
-            unsent_ += text("lb 0x%llx\n", static_cast<unsigned long long>(address));
+        set_breakpoints();
         unsent_ += "c\n";
     }
 
@@ -75,6 +71,7 @@ class MarksRun {
   private:
     bool stopped() const { return wanted_.stop && wanted_.stop->load(std::memory_order_relaxed); }
     bool silent() { return result_.silent = SteadyClock::now() - heard_ > silence_limit; }
+    void set_breakpoints();
     void send();
     void on_output(std::string_view);
     void on_line(std::string_view);
@@ -97,6 +94,18 @@ class MarksRun {
     bool done_ = false;
     SteadyClock::time_point heard_ = SteadyClock::now();
 };
+
+// Those with a selector go where they leave room for the others.
+void MarksRun::set_breakpoints() {
+    std::size_t linear = std::size_t(std::count_if(wanted_.places.begin(), wanted_.places.end(),
+                                                   [](const MarkPlace& place) { return !place.selector; }));
+    for (const MarkPlace& place : wanted_.places) {
+        const auto address = static_cast<unsigned long long>(place.address);
+        if (place.selector && linear < bochs_linear_most) ++linear, unsent_ += text("lb 0x%llx\n", address);
+        else if (place.selector) unsent_ += text("vb 0x%x:0x%llx\n", *place.selector, address);
+        else unsent_ += text("lb 0x%llx\n", address);
+    }
+}
 
 // As much as the FIFO takes now: the rest goes when Bochs has read.
 void MarksRun::send() {
@@ -143,7 +152,7 @@ void MarksRun::on_stop(std::uint64_t now) {
         last_tick_ = now;
         if (++seen_[stop_->address] == wanted_.each) {
             unsent_ += text("d %u\n", breakpoint_);
-            done_ = ++breakpoints_deleted_ == wanted_.addresses.size();
+            done_ = ++breakpoints_deleted_ == wanted_.places.size();
         }
         result_.stops.push_back(std::move(*stop_));
         if (wanted_.progress) wanted_.progress->store(result_.stops.size(), std::memory_order_relaxed);

@@ -5,7 +5,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
-#include <set>
+#include <optional>
 #include <sim/engine.hpp>
 #include <sim/mark_stop.hpp>
 #include <string>
@@ -14,9 +14,17 @@
 
 namespace sim {
 
+// Bochs 2.7 has room for 16 breakpoints of each kind: at a linear address, and at an offset in a segment.
+inline constexpr std::size_t bochs_linear_most = 16, bochs_places_most = 32;
+struct MarkPlace {
+    std::uint64_t address;                  // virtual
+    std::optional<std::uint16_t> selector;  // of CS there, if it is known
+};
+
 struct BochsMarks {
     std::string cpu;                     // its model; empty: the default one
-    std::set<std::uint64_t> addresses;   // to stop at, 1 .. bochs_marks_most
+    std::vector<MarkPlace> places;       // to stop at, 1 .. bochs_places_most, no more of them without a selector than
+                                         // bochs_linear_most; different ones
     unsigned each = mark_stops_default;  // of one address: the first ones
     std::string command_line;
     std::uint64_t ram_bytes = 128ull << 20;  // whole MiB
@@ -24,7 +32,6 @@ struct BochsMarks {
     std::atomic<std::uint64_t>* progress = nullptr;  // stops so far
     std::function<void(const std::filesystem::path& iso, const std::string& command_line)> make_image;
 };
-inline constexpr std::size_t bochs_marks_most = 2000;
 
 struct BochsStops {
     std::string version, cpu;

@@ -75,26 +75,13 @@ void take_vector(std::string_view line, State& state) {
     state.xmm[number][0] = std::uint64_t(words[2]) << 32 | words[3];
 }
 
-// "0xffffffff8027ff50 <bogus+       0>:\t0xffffffff8027ff60\t0xffffffff80220768"
-void take_stack(std::string_view line, MarkStop& stop) {
-    if (line.find(">:\t") == line.npos) return;
-    while (stop.stack_words < mark_stack_words) {
-        const std::size_t tab = line.find('\t');
-        if (tab == line.npos) return;
-        line.remove_prefix(tab);
-        const auto word = number_after(line, "\t0x");
-        if (!word) return;
-        stop.stack[stop.stack_words++] = *word;
-        line.remove_prefix(1);
-    }
-}
-
 }  // namespace
 
 std::optional<StopLine> parse_stop_line(std::string_view line) {
     if (!line.starts_with("(0) Breakpoint ")) return std::nullopt;
     const auto number = number_after(line, "Breakpoint ", 10);
-    const auto address = number_after(line, ", 0x");
+    // At an offset in a segment it says ", in 0x0008:ffffffff80207353 (0xffffffff80207353)".
+    const auto address = number_after(line, line.find(", in ") == line.npos ? ", 0x" : " (0x");
     if (!number || !address) return std::nullopt;
     return StopLine{unsigned(*number), *address};
 }
@@ -113,7 +100,6 @@ void take_state_line(std::string_view line, MarkStop& stop) {
     take_control(line, stop.state);
     take_segment(line, stop.state);
     take_vector(line, stop.state);
-    take_stack(line, stop);
 }
 
 }  // namespace sim::bochs

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What Bochs's debugger prints about a stopped CPU (`r`, `creg`, `sreg`, `sse`, `x`, `ptime`), a line at a time, into
+// What Bochs's debugger prints about a stopped CPU (`r`, `creg`, `sreg`, `sse`, `ptime`), a line at a time, into
 // the state of sim/mark_stop.hpp.
 #pragma once
 #include <optional>
@@ -25,6 +25,6 @@ std::optional<std::uint64_t> parse_time_line(std::string_view);
 void take_state_line(std::string_view, MarkStop&);
 
 // The commands after which every line above has been printed, `ptime` last.
-inline constexpr std::string_view state_commands = "r\ncreg\nsreg\nsse\nx /8gx rsp\nptime\n";
+inline constexpr std::string_view state_commands = "r\ncreg\nsreg\nsse\nptime\n";
 
 }  // namespace sim::bochs

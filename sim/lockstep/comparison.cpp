@@ -258,13 +258,10 @@ void Comparison::note_mark(const State& state) {
     const bool repeated =
         last_.valid && last_.instruction.rep && last_.before.rip == state.rip && last_.instruction.address == state.rip;
     if (!marks_->before(state, repeated)) return;
-    std::array<std::uint64_t, mark_stack_words> stack;
-    std::size_t words = 0;
-    while (words < stack.size() && read_virtual(state, state.general[4] + 8 * words, &stack[words], 8)) ++words;
     std::set<std::uint64_t> handlers;
     for (unsigned vector = first_external_vector; vector < vectors; ++vector)
         if (const auto target = gate_target(state, vector)) handlers.insert(*target);
-    marks_->note(std::span(stack).first(words), handlers);
+    marks_->note(handlers);
 }
 
 std::uint64_t Comparison::input(const InputRequest& request) {

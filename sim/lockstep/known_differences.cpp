@@ -227,7 +227,7 @@ constexpr std::array table{
 }  // namespace
 
 std::string_view name(Fault fault) {
-    constexpr std::array names{"undefined", "QEMU 7.2", "Unicorn 2.1.4", "Bochs 2.7"};
+    constexpr std::array names{"undefined", "QEMU 7.2", "Unicorn 2.1.4", "Bochs 2.7", "machine"};
     return names[std::size_t(fault)];
 }
 

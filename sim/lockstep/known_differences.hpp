@@ -15,7 +15,13 @@
 
 namespace sim::lockstep {
 
-enum class Fault : std::uint8_t { undefined, qemu, unicorn, bochs };  // nobody's: the manuals leave it undefined
+enum class Fault : std::uint8_t {
+    undefined,
+    qemu,
+    unicorn,
+    bochs,
+    machine
+};  // nobody's: the manuals leave it undefined
 std::string_view name(Fault);
 
 // An instruction that has executed, with the state before it, as both engines had it.

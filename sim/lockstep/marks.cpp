@@ -34,11 +34,55 @@ void each_value(const MarkStop& one, const MarkStop& other, const Take& take) {
         take("xmm" + std::to_string(i) + ".high", a.xmm[i][1], b.xmm[i][1]);
     }
     take("mxcsr", a.mxcsr, b.mxcsr);
-    for (unsigned i = 0; i < std::min(one.stack_words, other.stack_words); ++i)
-        take("[rsp+" + std::to_string(8 * i) + "]", one.stack[i], other.stack[i]);
 }
 
-constexpr std::array<MarkDifference, 0> table{};
+unsigned register_number(const Field& field) {
+    return unsigned(std::find(std::begin(general_names), std::end(general_names), field.name) - general_names);
+}
+
+bool unread(const Field& field, const MarkContext& at) {
+    const unsigned number = register_number(field);
+    return number < 16 && !(at.pair.live >> number & 1);
+}
+
+bool scratch(const Field& field, const MarkContext& at) {
+    constexpr std::uint16_t not_preserved = 0x0fc7;  // rax, rcx, rdx, rsi, rdi, r8 to r11
+    const unsigned number = register_number(field);
+    return number < 16 && (not_preserved >> number & 1) && !(at.pair.state.segments[State::cs].selector & 3);
+}
+
+bool page_number(const Field& field, const MarkContext&) {
+    constexpr std::uint64_t page_bits = 0xffff'f000;
+    return (register_number(field) < 16 || field.name == "cr3") && !((field.leader ^ field.follower) & ~page_bits);
+}
+
+bool time_stamp(const Field& field, const MarkContext& at) {
+    return register_number(field) < 16 && field.follower >= at.first_tick && field.follower <= at.tick &&
+           field.leader != 0;
+}
+
+bool loader(const Field& field, const MarkContext& at) {
+    if (register_number(field) < 16) return at.from_loader.contains({field.name, {field.leader, field.follower}});
+    return field.name == "idtr.limit" && at.pair.state.segments[State::idt].base == 0;
+}
+
+constexpr std::array table{
+    MarkDifference{"mark-unread", "general registers that are written before they are read again, or never read",
+                   "what the two execute behind the mark", "left over from other paths", Fault::machine, unread},
+    MarkDifference{"mark-scratch", "RAX, RCX, RDX, RSI, RDI, R8 to R11 at a mark in ring 0", "the register",
+                   "no function preserves them; printing times leaves others in them", Fault::machine, scratch},
+    MarkDifference{"mark-page", "CR3 and general registers that differ in the number of a page", "bits 12-31 only",
+                   "the firmware's memory map and tables are others, so other pages are free", Fault::machine,
+                   page_number},
+    MarkDifference{"mark-time", "a general register with a time stamp",
+                   "what Bochs has lies between its time stamps at the first mark and now", "clocks are not imposed",
+                   Fault::machine, time_stamp},
+    MarkDifference{"mark-loader",
+                   "what is left of the entry: general registers as they differed at the first mark; IDTR "
+                   "before the kernel sets it",
+                   "the same two values as there", "QEMU enters by PVH, GRUB in Bochs by multiboot2", Fault::machine,
+                   loader},
+};
 
 bool interrupted(const MarkStop& stop, const std::set<std::uint64_t>& handlers) {
     return std::any_of(stop.deliveries.begin(), stop.deliveries.end(),
@@ -54,10 +98,12 @@ class Compare {
         if (one.address != other.address) {
             return differ({.number = number, .what = "they come to different marks", .fields = {}}, one, other, before);
         }
+        tick_ += other.ticks;
+        if (!before) enter(one, other);
         std::vector<Field> fields;
         each_value(one, other, [&](const std::string& name, std::uint64_t a, std::uint64_t b) {
             ++result_.values;
-            if (a != b && !explained({name, a, b}, one, other)) fields.push_back({name, a, b});
+            if (a != b && !explained({name, a, b}, one)) fields.push_back({name, a, b});
         });
         ++result_.stops;
         if (!fields.empty())
@@ -66,9 +112,33 @@ class Compare {
         return !before || count(number, one, other, before);
     }
 
+    // How many instructions a stretch has, by where it begins and ends. 0: not always the same in one engine.
+    void lengths(std::span<const MarkStop> stops, bool third) {
+        for (std::size_t i = 1; i < stops.size(); ++i) {
+            if (interrupted(stops[i], pair_.interrupt_handlers())) continue;
+            Length& length = lengths_[{stops[i - 1].address, stops[i].address}][third];
+            if (length.seen++ && length.ticks != stops[i].ticks) length.varies = true;
+            length.ticks = stops[i].ticks;
+        }
+    }
+
   private:
+    struct Length {
+        std::uint64_t ticks = 0, seen = 0;
+        bool varies = false;
+        bool steady() const { return seen > 1 && !varies; }
+    };
+
+    void enter(const MarkStop& one, const MarkStop& other) {
+        first_tick_ = tick_;
+        each_value(one, other, [&](const std::string& name, std::uint64_t a, std::uint64_t b) {
+            if (a != b && name != "rip" && name != "rsp") from_loader_.insert({name, {a, b}});
+        });
+    }
+
     bool count(std::size_t number, const MarkStop& one, const MarkStop& other, const MarkStop* before) {
-        if (one.inputs || interrupted(one, pair_.interrupt_handlers()) ||
+        const std::array<Length, 2>& length = lengths_[{before->address, one.address}];
+        if (!length[0].steady() || !length[1].steady() || one.inputs || interrupted(one, pair_.interrupt_handlers()) ||
             interrupted(other, pair_.interrupt_handlers())) {
             ++result_.counts_left;
             return true;
@@ -82,9 +152,9 @@ class Compare {
                       one, other, before);
     }
 
-    bool explained(const Field& field, const MarkStop& one, const MarkStop& other) {
+    bool explained(const Field& field, const MarkStop& one) {
         for (const MarkDifference& entry : table) {
-            if (!entry.field(field, one, other)) continue;
+            if (!entry.field(field, {one, first_tick_, tick_, from_loader_})) continue;
             ++result_.known[std::string(entry.id)];
             return true;
         }
@@ -100,6 +170,9 @@ class Compare {
 
     const MarkLog& pair_;
     MarksResult& result_;
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::array<Length, 2>> lengths_;
+    std::uint64_t tick_ = 0, first_tick_ = 0;  // the third's
+    LoaderValues from_loader_;
 };
 
 }  // namespace
@@ -113,8 +186,6 @@ bool MarkLog::before(const State& state, bool repeated) {
     if (seen_[state.rip]++ >= each_) return false;
     stops_.push_back({.address = state.rip,
                       .state = state,
-                      .stack = {},
-                      .stack_words = 0,
                       .ticks = ticks_ - 1,
                       .deliveries = std::exchange(deliveries_, {}),
                       .inputs = std::exchange(inputs_, 0)});
@@ -123,20 +194,29 @@ bool MarkLog::before(const State& state, bool repeated) {
     return true;
 }
 
-void MarkLog::note(std::span<const std::uint64_t> stack, const std::set<std::uint64_t>& handlers) {
-    MarkStop& stop = stops_.back();
-    stop.stack_words = unsigned(std::min<std::size_t>(stack.size(), mark_stack_words));
-    std::copy_n(stack.begin(), stop.stack_words, stop.stack.begin());
-    handlers_.insert(handlers.begin(), handlers.end());
-}
+void MarkLog::note(const std::set<std::uint64_t>& handlers) { handlers_.insert(handlers.begin(), handlers.end()); }
 
 void MarkLog::executes(const Instruction& instruction) {
     for (Undecided& it : undecided_) {
+        stops_[it.stop].live = std::uint16_t(stops_[it.stop].live | (it.registers & instruction.reads));
         it.registers = std::uint16_t(it.registers & ~instruction.reads);
-        stops_[it.stop].dead = std::uint16_t(stops_[it.stop].dead | (it.registers & instruction.writes));
         it.registers = std::uint16_t(it.registers & ~instruction.writes);
     }
     std::erase_if(undecided_, [](const Undecided& it) { return !it.registers; });
+}
+
+void MarkLog::keep(const std::set<std::uint64_t>& addresses) {
+    MarkStop left;
+    std::vector<MarkStop> kept;
+    for (MarkStop& stop : stops_) {
+        stop.ticks += std::exchange(left.ticks, 0);
+        stop.inputs += std::exchange(left.inputs, 0);
+        stop.deliveries.insert(stop.deliveries.begin(), left.deliveries.begin(), left.deliveries.end());
+        left.deliveries.clear();
+        if (addresses.contains(stop.address)) kept.push_back(std::move(stop));
+        else left = std::move(stop);
+    }
+    stops_ = std::move(kept);
 }
 
 MarksResult compare_marks(const MarkLog& pair, std::span<const MarkStop> third, bool cut) {
@@ -144,6 +224,8 @@ MarksResult compare_marks(const MarkLog& pair, std::span<const MarkStop> third, 
     Compare compare(pair, result);
     const std::vector<MarkStop>& stops = pair.stops();
     const std::size_t common = std::min(stops.size(), third.size());
+    compare.lengths(stops, false);
+    compare.lengths(third, true);
     for (std::size_t i = 0; i < common; ++i)
         if (!compare.stop(i + 1, stops[i], third[i], i ? &stops[i - 1] : nullptr)) return result;
     if (stops.size() == third.size() || (cut && stops.size() < third.size())) return result;

@@ -3,9 +3,10 @@
 // image. Nothing is imposed on it: its interrupts, time and devices are its own, and a boot loader has put the kernel
 // into memory. Compared are
 // - the order of the marks, the first occurrences of each;
-// - at each stop the CPU's state and the words above RSP, less what mark_differences() explains;
-// - the number of instructions since the stop before, if no external interrupt fell in between in either run and
-//   nothing was read from outside.
+// - at each stop the CPU's state, less what mark_differences() explains;
+// - the number of instructions since the stop before, where it is the same each time in either engine, at least twice,
+//   no external interrupt fell in between and nothing was read from outside. (Elsewhere it hangs on time and on
+//   which memory is free.)
 #pragma once
 #include <map>
 #include <optional>
@@ -25,12 +26,15 @@ class MarkLog {
   public:
     MarkLog(std::set<std::uint64_t> addresses, unsigned each) : addresses_(std::move(addresses)), each_(each) {}
 
-    // Whether `stack` and `handlers` are wanted for this state, which both engines are in.
+    // Both engines are in this state. Whether it is a stop: then note() follows.
     bool before(const ArchitecturalState&, bool repeated);
-    void note(std::span<const std::uint64_t> stack, const std::set<std::uint64_t>& handlers);
+    void note(const std::set<std::uint64_t>& handlers);  // where the gates of external interrupts lead
     void executes(const Instruction&);
     void input() { ++inputs_; }
     void interrupted(std::uint64_t handler) { deliveries_.push_back(handler); }
+
+    // Forgets the stops at other addresses: what happened before them belongs to the next that stays.
+    void keep(const std::set<std::uint64_t>& addresses);
 
     const std::vector<MarkStop>& stops() const { return stops_; }
     const std::set<std::uint64_t>& interrupt_handlers() const { return handlers_; }
@@ -50,11 +54,18 @@ class MarkLog {
     std::uint64_t ticks_ = 0, inputs_ = 0;
 };
 
+using LoaderValues = std::set<std::pair<std::string, std::pair<std::uint64_t, std::uint64_t>>>;
+struct MarkContext {
+    const MarkStop& pair;
+    std::uint64_t first_tick, tick;   // the third engine's time stamp at the first stop and now
+    const LoaderValues& from_loader;  // what differed at the first stop
+};
+
 // What the third engine may have otherwise at a mark. The first entry that holds for a field explains it.
 struct MarkDifference {
     std::string_view id, what, recognised, reason;
     Fault fault;
-    bool (*field)(const Field&, const MarkStop& pair, const MarkStop& third);
+    bool (*field)(const Field&, const MarkContext&);
 };
 std::span<const MarkDifference> mark_differences();
 

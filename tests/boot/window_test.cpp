@@ -95,4 +95,19 @@ TEST_F(Window, WhatCannotBeAskedForIsNamed) {
     refused(window + "--entry pvh", 4, "multiboot2");
 }
 
+// What all engines have is equal; a CPU feature that Bochs alone turns on is found.
+TEST_F(Window, BochsIsComparedAtMarks) {
+    const Result same = shell("$DEV lockstep --marks bochs --json --kernel $KERNEL");
+    EXPECT_EQ(same.status, 0) << same.err;
+    const Json marks = Json::parse(same.out)["marks"];
+    EXPECT_GT(marks["stops_compared"], 25) << marks;
+    EXPECT_GT(marks["counts_compared"], 3) << marks;
+    EXPECT_FALSE(marks.contains("difference")) << marks;
+    const Result other = shell(
+        "$DEV lockstep --marks bochs --each 1 --cpu corei7_icelake_u --cmdline features=smep,smap,pge,umip --json "
+        "--kernel $KERNEL");
+    EXPECT_EQ(other.status, 1) << other.err;
+    EXPECT_NE(other.err.find("cr4"), std::string::npos) << other.err;
+}
+
 }  // namespace
