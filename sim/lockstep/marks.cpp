@@ -61,12 +61,19 @@ bool time_stamp(const Field& field, const MarkContext& at) {
            field.leader != 0;
 }
 
+bool flags(const Field& field, const MarkContext&) {
+    constexpr std::uint64_t arithmetic = 0x8d5;
+    return field.name == "rflags" && !((field.leader ^ field.follower) & ~arithmetic);
+}
+
 bool loader(const Field& field, const MarkContext& at) {
     if (register_number(field) < 16) return at.from_loader.contains({field.name, {field.leader, field.follower}});
     return field.name == "idtr.limit" && at.pair.state.segments[State::idt].base == 0;
 }
 
 constexpr std::array table{
+    MarkDifference{"mark-flags", "arithmetic flags at a mark", "CF, PF, AF, ZF, SF, OF",
+                   "a mark is declared to clobber them: no code counts on them there", Fault::machine, flags},
     MarkDifference{"mark-unread", "general registers that are written before they are read again, or never read",
                    "what the two execute behind the mark", "left over from other paths", Fault::machine, unread},
     MarkDifference{"mark-scratch", "RAX, RCX, RDX, RSI, RDI, R8 to R11 at a mark in ring 0", "the register",
