@@ -37,7 +37,7 @@ struct LockstepConfig {
     std::function<void(std::string_view)> console;  // the follower's
     LeaderStates states = LeaderStates::automatic;
     std::function<void(std::string_view)> notice;  // told why the states come from the log
-    lockstep::MarkLog* marks = nullptr;             // filled, if there is one
+    lockstep::MarkLog* marks = nullptr;            // filled, if there is one
 };
 
 struct Field {
