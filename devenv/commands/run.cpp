@@ -217,6 +217,10 @@ GuestOptions guest_options(const RunOptions& options) {
     guest.command_line = options.scenario.guest_command_line();
     guest.cpu = options.cpu;
     guest.cpus = options.scenario.cpus;
+    constexpr std::uint64_t bochs_ram_mib_most = 4096;  // of more, nothing was heard again
+    if (options.engine == "bochs" && options.scenario.ram_mib > bochs_ram_mib_most)
+        throw Failure(Exit::usage, "--ram " + std::to_string(options.scenario.ram_mib) + ": at most " +
+                                       std::to_string(bochs_ram_mib_most) + " MiB in Bochs; more with --engine qemu");
     guest.ram_bytes = options.scenario.ram_mib << 20;
     guest.timeout_s = options.timeout_s;
     guest.console_bytes_most = options.scenario.console_limit_kib << 10;

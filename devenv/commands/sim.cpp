@@ -76,6 +76,10 @@ Exit sim(const SimOptions& options) {
     const std::string failure = failure_text(run, *image, style_for(STDERR_FILENO));
     if (!failure.empty()) spdlog::error("{}", failure);
     Exit status = exit_for(run.result.stop);
+    if (!options.scenario.window.empty() && run.result.stop == sim::StopReason::power_off) {
+        spdlog::error("{}", run.result.detail);  // the guest ended well, but there is no whole window
+        status = Exit::difference;
+    }
     if (run.trace && !run.trace->error.empty()) {
         spdlog::error("{}", run.trace->error);
         if (status == Exit::done) status = Exit::difference;

@@ -67,6 +67,7 @@ class BochsRun {
     void judge_end(const ChildResult&, RunResult&) const;
     void judge_outside(const ChildResult&, RunResult&) const;
     std::string wanted() const;
+    bool switched_off() const;
     bool stopped() const { return config_.stop && config_.stop->load(std::memory_order_relaxed); }
     bool reset() const { return resets_ > 1; }  // the first is the power-on
     bool tracing() const { return decoder_.about_to_execute().has_value(); }
@@ -208,10 +209,19 @@ void BochsRun::judge_end(const ChildResult& end, RunResult& result) const {
                              static_cast<long long>(silence_limit_.count()));
     } else if (silent_) {
         result.detail = text("Bochs has said nothing for %lld s", static_cast<long long>(silence_limit_.count()));
+    } else if (switched_off()) {
+        result.stop = StopReason::power_off;
+        result.detail = "the guest switched the machine off inside the window; how it fared is on its console";
     } else {
         result.stop = StopReason::guest_failed;
-        result.detail = "the guest ended the run inside the window";
+        result.detail = "Bochs ended the run inside the window: " + last_lines(end.errors, 3);
     }
+}
+
+// Both ways in which Bochs tells of a guest that ends itself.
+bool BochsRun::switched_off() const {
+    return log_text_.find("Shutdown port: shutdown requested") != log_text_.npos ||
+           log_text_.find("ACPI control: soft power off") != log_text_.npos;
 }
 
 void BochsRun::judge_outside(const ChildResult& end, RunResult& result) const {
@@ -225,6 +235,9 @@ void BochsRun::judge_outside(const ChildResult& end, RunResult& result) const {
     } else if (reset()) {
         result.stop = StopReason::reset;
         result.detail = "the guest reset the machine before the window: " + seen;
+    } else if (switched_off()) {
+        result.stop = StopReason::power_off;
+        result.detail = "the guest switched the machine off before the window: " + seen;
     } else if (log_text_.empty() || resets_ == 0) {
         throw EngineError(text("Bochs ended with status %d before it began: ", end.status) + last_lines(end.errors, 3));
     } else {

@@ -136,6 +136,13 @@ bool x87_constant(const Field& field, const Executed& it, const ArchitecturalSta
             it.opcode == "FLDLN2");
 }
 
+bool x87_quieted(const Field& field, const Executed& it, const ArchitecturalState&) {
+    constexpr std::uint64_t quiet = 1ull << 62;
+    return field.name.starts_with("x87 r") && field.name.ends_with("significand") &&
+           (field.leader ^ field.follower) == quiet && (field.leader & quiet) &&
+           (it.opcode == "LD_F32m" || it.opcode == "LD_F64m");
+}
+
 bool x87_precision(const Field& field, const Executed& it, const ArchitecturalState&) {
     constexpr std::uint64_t precision = 0x300;
     return field.name.starts_with("x87 r") && is_x87(it) && (it.before->x87_control & precision) != precision;
@@ -198,6 +205,8 @@ constexpr std::array table{
     KnownDifference{"x87-constants", "FLDPI, FLDL2E, FLDL2T, FLDLG2, FLDLN2 with a rounding mode set",
                     "the last bit of the significand", "Unicorn does not round them (SDM 2A: FLD1/FLDL2T/...)",
                     Fault::unicorn, nullptr, x87_constant},
+    KnownDifference{"x87-signalling-load", "FLD of a signalling NaN of 32 or 64 bits", "bit 62 of the significand, missing",
+                    "Unicorn does not make it quiet (SDM 1 4.8.3)", Fault::unicorn, nullptr, x87_quieted},
     KnownDifference{"x87-precision", "x87 registers with a precision of 24 or 53 bits set",
                     "x87 registers, precision control less than 64 bits",
                     "QEMU rounds what is loaded too; only ADD, SUB, MUL, DIV and SQRT are to (SDM 1 8.1.5.2)",

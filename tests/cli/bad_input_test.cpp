@@ -108,6 +108,9 @@ TEST_F(BadInput, WhatIsMoreThanTheBoardsMemoryNamesItsLimit) {
         EXPECT_EQ(result.status, 2) << line;
         EXPECT_NE(result.err.find("at most 3072 MiB"), std::string::npos) << result.err;
     }
+    const Result bochs = shell("$DEV run --engine bochs --ram 4097 --kernel $COMPUTE");
+    EXPECT_EQ(bochs.status, 2);
+    EXPECT_NE(bochs.err.find("at most 4096 MiB"), std::string::npos) << bochs.err;
 }
 
 TEST_F(BadInput, TheHostEngineRefusesWhatItWouldIgnore) {
