@@ -262,7 +262,8 @@ void add_lockstep(CommandLine& line) {
     app->add_option(
            "--states", options->states,
            "Who tells the leader's states: plugin, log (slow, any QEMU 7), auto (default: the plugin if it can)")
-        ->transform(CLI::CheckedTransformer(states));
+        ->transform(CLI::CheckedTransformer(states).description("{auto,plugin,log}"))
+        ->type_name("TEXT");
     app->add_option("--scenario", scenario.name, "What the guest does: tour (default), contract, idle");
     app->add_option("--cmdline", scenario.command_line, "More for the guest's command line");
     app->add_option("--seed", scenario.seed, "The guest gets it as seed=N (default 0)")->transform(whole_number());
