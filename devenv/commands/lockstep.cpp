@@ -33,7 +33,7 @@ namespace {
 struct LockstepOptions {
     Scenario scenario;
     std::string kernel;
-    sim::LeaderStates states = sim::LeaderStates::automatic;
+    std::string states = "auto";
     unsigned sequences = 0;
     std::string marks;  // the third engine, "bochs", or empty
     unsigned each = sim::mark_stops_default;
@@ -93,7 +93,9 @@ sim::LockstepConfig configure(const LockstepOptions& options, const sim::Image* 
     config.ram_bytes = options.scenario.ram_mib << 20;
     config.limit = options.scenario.limit;
     config.stop = &stop_requested();
-    config.states = options.states;
+    config.states = options.states == "plugin" ? sim::LeaderStates::plugin
+                    : options.states == "log"  ? sim::LeaderStates::log
+                                               : sim::LeaderStates::automatic;
     config.notice = [](std::string_view why) { spdlog::warn("{}", why); };
     return config;
 }
@@ -257,13 +259,10 @@ void add_lockstep(CommandLine& line) {
     Scenario& scenario = options->scenario;
     app->add_option("--kernel", options->kernel, "Kernel image with a PVH note (default: the one just built)");
     app->add_option("--leader", "The engine that leads: qemu, the only one")->check(CLI::IsMember({"qemu"}));
-    static const std::map<std::string, sim::LeaderStates> states{
-        {"auto", sim::LeaderStates::automatic}, {"plugin", sim::LeaderStates::plugin}, {"log", sim::LeaderStates::log}};
     app->add_option(
            "--states", options->states,
            "Who tells the leader's states: plugin, log (slow, any QEMU 7), auto (default: the plugin if it can)")
-        ->transform(CLI::CheckedTransformer(states).description("{auto,plugin,log}"))
-        ->type_name("TEXT");
+        ->check(CLI::IsMember({"auto", "plugin", "log"}));
     app->add_option("--scenario", scenario.name, "What the guest does: tour (default), contract, idle");
     app->add_option("--cmdline", scenario.command_line, "More for the guest's command line");
     app->add_option("--seed", scenario.seed, "The guest gets it as seed=N (default 0)")->transform(whole_number());
