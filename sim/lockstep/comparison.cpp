@@ -135,6 +135,7 @@ Imposed::Order Comparison::before(InstructionIndex retired, const State& told, b
     canonicalise(follower);
     if (!fetch()) {
         if (source_.silent()) return {.what = Order::What::stop, .why = "the leader sleeps for ever"};
+        leader_ended_ = true;
         return differ(retired, follower, "the leader has ended, the follower goes on");
     }
     source_.complete(leader_, follower);
@@ -171,8 +172,11 @@ Imposed::Order Comparison::before(InstructionIndex retired, const State& told, b
 // A guest that has switched the power off has done so in the leader too: then both have left a whole RAM behind.
 void Comparison::end(StopReason reason) {
     const bool power_off = reason == StopReason::power_off || reason == StopReason::guest_failed;
-    result_.leader_status = source_.finish(!power_off);
+    result_.leader_status = source_.finish(!power_off && !leader_ended_);
     result_.leader_errors = source_.errors();
+    result_.leader_lost = leader_ended_ && reason != StopReason::interrupted &&
+                          (result_.leader_status > 128 ||
+                           result_.leader_errors.find(": terminating on signal ") != std::string::npos);
     if (!power_off || result_.difference) return;
     constexpr std::size_t page = 4096, told = 16;
     const std::span<const std::uint8_t> leader = source_.ram();

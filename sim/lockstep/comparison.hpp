@@ -61,7 +61,7 @@ class Comparison final : public Imposed {
     std::unique_ptr<Decoder> decoder_;
     std::span<std::uint8_t> ram_;
     ArchitecturalState leader_{}, patch_{};
-    bool have_leader_ = false, adopted_ = false;
+    bool have_leader_ = false, adopted_ = false, leader_ended_ = false;
     InstructionIndex retired_ = 0;
     Last last_{};
     std::array<Recent, 20> recent_{};

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <cstring>
+#include <sim/board/text.hpp>
 #include <sim/image/image.hpp>
 #include <sim/lockstep/comparison.hpp>
 #include <sim/lockstep/leader.hpp>
 #include <sim/lockstep/lockstep.hpp>
+#include <sim/process/child.hpp>
 
 namespace sim {
 
@@ -18,6 +21,16 @@ std::unique_ptr<lockstep::Leader> make_leader(const LockstepConfig& config, cons
             break;
     }
     return lockstep::make_leader_with_fallback(leader, config.notice);
+}
+
+// What the leader did not tell before a signal ended it is no difference.
+[[noreturn]] void leader_was_lost(const LockstepResult& result) {
+    const int signal = result.leader_status - 128;
+    const std::string by = signal > 0 ? text("by signal %d (%s)", signal, strsignal(signal)) : "by a signal";
+    const std::string said = last_lines(result.leader_errors, 3);
+    throw EngineError(text("the leader, QEMU, was ended %s; all was equal up to instruction %llu, the last it told%s%s",
+                           by.c_str(), static_cast<unsigned long long>(result.difference->index),
+                           said.empty() ? "" : ": ", said.c_str()));
 }
 
 }  // namespace
@@ -61,6 +74,7 @@ LockstepResult run_lockstep(const LockstepConfig& config, lockstep::Leader& lead
         if (config.console) config.console(text);
     };
     result.run = engine->run(run);
+    if (result.leader_lost) leader_was_lost(result);
     result.states = leader.states();
     result.fallback = leader.fallback();
     result.not_compared = leader.not_compared();

@@ -66,6 +66,7 @@ struct LockstepResult {
     std::string not_compared;                  // of what is compared otherwise, because of that
     RunResult run;                             // the follower's
     int leader_status = 0;
+    bool leader_lost = false;    // a signal ended it, not the guest
     std::string leader_errors;   // what it said on stderr
     std::uint64_t compared = 0;  // states: one an instruction attempted
     std::uint64_t blocks = 0;    // of straight code

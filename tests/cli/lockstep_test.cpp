@@ -53,6 +53,16 @@ TEST_F(LockstepCommand, WhatCannotLeadIsRefused) {
     EXPECT_EQ(shell("$DEV lockstep --limit 0").status, 2);
 }
 
+TEST_F(LockstepCommand, AKilledLeaderIsNoDifference) {
+    for (const char* signal : {"KILL", "TERM"}) {
+        const Result result = shell(std::string("$DEV lockstep --kernel $KERNEL --cmdline killed=$$ --json > report & ") +
+                                    "sleep 3; pkill -" + signal + " -f \"[q]emu-system.*killed=$$\"; wait $!");
+        EXPECT_EQ(result.status, 4) << result.err;
+        EXPECT_NE(result.err.find("signal"), std::string::npos) << result.err;
+        EXPECT_EQ(result.err.find("a difference"), std::string::npos) << result.err;
+    }
+}
+
 TEST_F(LockstepCommand, NothingIsLeftBehind) {
     const Result result = shell(
         "timeout -s INT 3 $DEV lockstep --kernel $KERNEL --cmdline marker=$$ > /dev/null; ! pgrep -f \"[m]arker=$$\"");
