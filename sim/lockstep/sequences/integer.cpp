@@ -161,8 +161,11 @@ void multiply(Writer& w, unsigned) {
         const unsigned bits = it.bits(), wide = it.wide_bits();
         switch (it.r.below(4)) {
             case 0:
-            case 1:  // mul, imul, div, idiv: the division often raises #DE
-                return it.e.modrm(bits, {0xf6u + (bits > 8)}, 4 + it.r.below(4), it.operand());
+            case 1: {  // mul, imul, div, idiv: the division often raises #DE
+                const unsigned operation = 4 + it.r.below(4);
+                if (operation == 7) it.e.raw({0x0c, 0x01});  // or al, 1: never idiv-least
+                return it.e.modrm(bits, {0xf6u + (bits > 8)}, operation, it.operand());
+            }
             case 2:
                 return it.e.modrm(wide, {0x0f, 0xaf}, it.reg(), it.operand());
             default:
