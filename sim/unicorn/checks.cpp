@@ -82,6 +82,23 @@ bool Cpu::io_permitted(const Instruction& instruction) {
     return !(map >> port % 8 & ((1u << bytes) - 1));
 }
 
+// Is this an IDIV of the least dividend, -2^63, by -1? The engine would divide so itself, and SIGFPE would end the
+// process.
+bool Cpu::division_overflows(const Instruction& instruction) {
+    constexpr std::uint32_t least_high = 0x8000'0000, minus_one = 0xffff'ffff;
+    if (std::uint32_t(state_->general[2]) != least_high || std::uint32_t(state_->general[0]) != 0) return false;
+    const CodeBlock& code = recorder_.block()->code;
+    const std::uint64_t offset = instruction.address - code.address;
+    if (offset + instruction.length > code.bytes.size() || !is_idiv32(&code.bytes[offset], instruction.code_bits))
+        return false;
+    if (instruction.operand_count == 0) {
+        const Opcode opcode = opcode_of(instruction);
+        return std::uint32_t(state_->general[(opcode.at[1] & 7) | (opcode.rex & 1) << 3]) == minus_one;
+    }
+    std::uint32_t divisor = 0;
+    return !space_.read(operand_address(instruction.memory[0]), &divisor, sizeof divisor) && divisor == minus_one;
+}
+
 // Without paging an address is a physical one, of which the engine drops the upper bits. True: the run has ended.
 bool Cpu::beyond_physical(const Instruction& instruction) {
     if (instruction.address >> physical_bits) {

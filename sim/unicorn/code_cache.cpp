@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <sim/image/block_ends.hpp>
+#include <sim/unicorn/opcode_bytes.hpp>
 
 namespace sim::unicorn {
 
@@ -10,8 +11,12 @@ namespace {
 constexpr unsigned longest_instruction = 15;
 
 // What the hook does something about, before or after the instruction executes.
-bool needs_attention(const Instruction& instruction) {
+bool needs_attention(const Instruction& instruction, const CodeBlock& code) {
     if (instruction.rep) return true;
+    const std::uint64_t offset = instruction.address - code.address;
+    if (instruction.special == Special::plain && offset + instruction.length <= code.bytes.size() &&
+        is_idiv32(&code.bytes[offset], instruction.code_bits))
+        return true;
     switch (instruction.special) {
         case Special::hlt:
         case Special::in:
@@ -138,7 +143,8 @@ CachedBlock& CodeCache::decode(AddressSpace& space, const Key& key, std::uint32_
     }
     bool look = false;
     for (const Instruction& instruction : block.code.instructions) {
-        block.steps.push_back({look || needs_attention(instruction) ? no_match : instruction.address, &instruction});
+        block.steps.push_back(
+            {look || needs_attention(instruction, block.code) ? no_match : instruction.address, &instruction});
         look = changes_interruptibility(instruction);
     }
     block.steps.push_back({no_match, nullptr});

@@ -139,6 +139,7 @@ class Cpu {
     bool control_value_faults(const Instruction&) const;
     bool beyond_physical(const Instruction&);
     bool io_permitted(const Instruction&);
+    bool division_overflows(const Instruction&);
 
     // delivery.cpp
     enum class Entry : std::uint8_t { exception, interrupt, software };

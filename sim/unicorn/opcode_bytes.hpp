@@ -28,4 +28,12 @@ inline Opcode skip_prefixes(const std::uint8_t* at) {
     return result;
 }
 
+// IDIV of 32 bits, by which the engine divides as the host does.
+inline bool is_idiv32(const std::uint8_t* at, unsigned code_bits) {
+    const Opcode opcode = skip_prefixes(at);
+    if (*opcode.at != 0xf7 || (opcode.at[1] >> 3 & 7) != 7) return false;
+    return code_bits == 64 ? !(opcode.rex & 8) && !opcode.operand16
+                           : !opcode.rex && opcode.operand16 == (code_bits == 16);
+}
+
 }  // namespace sim::unicorn

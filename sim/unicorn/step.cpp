@@ -229,6 +229,10 @@ bool Cpu::before_special(const Step* step) {
             emulate_random(instruction);
             skip(step);
             return false;
+        case Special::plain:
+            if (!division_overflows(instruction)) return true;
+            deliver_in_hook({.vector = regs::vector::divide}, Entry::exception, address, step);
+            return false;
         default:
             return true;
     }

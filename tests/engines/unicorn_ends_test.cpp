@@ -49,7 +49,8 @@ INSTANTIATE_TEST_SUITE_P(
         End{"e", outside_ram, "write at physical address 0x1000000,", ""},
         End{"l", outside_ram, "instruction fetch at physical address 0x1000000,", ""},
         End{"L", outside_ram, "instruction fetch at physical address 0x1000000,", ""},
-        End{"x", unsupported, "xbegin ", ""}, End{"P", power_off, "", "44332211 e:10@601000/601000\n"}),
+        End{"x", unsupported, "xbegin ", ""}, End{"P", power_off, "", "44332211 e:10@601000/601000\n"},
+        End{"i", power_off, "", " 0:0\n"}, End{"I", power_off, "", " 0:0\n"}),
     [](const auto& it) { return std::string(1, it.param.letter[0]) + (it.param.letter[0] < 'a' ? "_upper" : ""); });
 
 TEST(UnicornEnds, TheLastInstructionOfRamExecutes) {

@@ -46,6 +46,8 @@ table:
     entry P, fault_ahead
     entry A, acpi_halt
     entry B, acpi_spin
+    entry i, divide_by_register
+    entry I, divide_by_memory
     .quad 0
 failure:
     mov $0x11, %al
@@ -98,6 +100,21 @@ triple_bad_ist:
     mov $WINDOW + 0x1000, %esp
     mov 0x700000, %rax
     hlt
+divide_by_register:                 # the least dividend by -1: the quotient does not fit
+    call least_by_minus_one
+    idiv %r9d
+    hlt
+divide_by_memory:
+    call least_by_minus_one
+    push %r9
+    idivl (%rsp)
+    hlt
+least_by_minus_one:
+    handle 0, on_double_fault
+    mov $0x80000000, %edx
+    xor %eax, %eax
+    mov $-1, %r9
+    ret
 not_present_gate:                   # #UD's gate: #NP(6 * 8 + 2 + 1)
     gate 6, 0x0e00
     handle 11, on_double_fault
