@@ -174,9 +174,9 @@ void Comparison::end(StopReason reason) {
     const bool power_off = reason == StopReason::power_off || reason == StopReason::guest_failed;
     result_.leader_status = source_.finish(!power_off && !leader_ended_);
     result_.leader_errors = source_.errors();
-    result_.leader_lost = leader_ended_ && reason != StopReason::interrupted &&
-                          (result_.leader_status > 128 ||
-                           result_.leader_errors.find(": terminating on signal ") != std::string::npos);
+    result_.leader_lost =
+        leader_ended_ && reason != StopReason::interrupted &&
+        (result_.leader_status > 128 || result_.leader_errors.find(": terminating on signal ") != std::string::npos);
     if (!power_off || result_.difference) return;
     constexpr std::size_t page = 4096, told = 16;
     const std::span<const std::uint8_t> leader = source_.ram();

@@ -55,8 +55,9 @@ TEST_F(LockstepCommand, WhatCannotLeadIsRefused) {
 
 TEST_F(LockstepCommand, AKilledLeaderIsNoDifference) {
     for (const char* signal : {"KILL", "TERM"}) {
-        const Result result = shell(std::string("$DEV lockstep --kernel $KERNEL --cmdline killed=$$ --json > report & ") +
-                                    "sleep 3; pkill -" + signal + " -f \"[q]emu-system.*killed=$$\"; wait $!");
+        const Result result =
+            shell(std::string("$DEV lockstep --kernel $KERNEL --cmdline killed=$$ --json > report & ") +
+                  "sleep 3; pkill -" + signal + " -f \"[q]emu-system.*killed=$$\"; wait $!");
         EXPECT_EQ(result.status, 4) << result.err;
         EXPECT_NE(result.err.find("signal"), std::string::npos) << result.err;
         EXPECT_EQ(result.err.find("a difference"), std::string::npos) << result.err;
