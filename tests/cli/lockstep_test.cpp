@@ -54,10 +54,13 @@ TEST_F(LockstepCommand, WhatCannotLeadIsRefused) {
 }
 
 TEST_F(LockstepCommand, AKilledLeaderIsNoDifference) {
-    for (const char* signal : {"KILL", "TERM"}) {
-        const Result result =
-            shell(std::string("$DEV lockstep --kernel $KERNEL --cmdline killed=$$ --json > report & ") +
-                  "sleep 3; pkill -" + signal + " -f \"[q]emu-system.*killed=$$\"; wait $!");
+    for (const std::string signal : {"KILL", "TERM"}) {
+        // Once the kernel speaks: it is entered, and seconds from its end.
+        const Result result = shell(
+            "$DEV lockstep --kernel $KERNEL --cmdline killed=$$ > console & exo=$!; "
+            "for i in $(seq 300); do [ -s console ] && break; sleep 0.1; done; "
+            "pkill -" +
+            signal + " -f \"[q]emu-system.*killed=$$\"; wait $exo");
         EXPECT_EQ(result.status, 4) << result.err;
         EXPECT_NE(result.err.find("signal"), std::string::npos) << result.err;
         EXPECT_EQ(result.err.find("a difference"), std::string::npos) << result.err;
