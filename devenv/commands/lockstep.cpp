@@ -287,7 +287,14 @@ void add_lockstep(CommandLine& line) {
     app->add_flag("--known", options->known, "Only show the table of known differences");
     app->add_flag("--markdown", options->markdown, "The same as docs/limits.md has it");
     app->add_flag("--json", options->json, "One JSON document on stdout");
-    line.does(app, [options] { return lockstep(*options); });
+    line.does(app, [options] {
+        try {
+            return lockstep(*options);
+        } catch (const sim::EngineError&) {
+            if (!stop_requested()) throw;
+            throw Failure(Exit::interrupted, "interrupted before the kernel was entered");
+        }
+    });
 }
 
 }  // namespace devenv
