@@ -271,7 +271,9 @@ void add_lockstep(CommandLine& line) {
     app->add_option("--ram", scenario.ram_mib, "Memory of the guest in MiB (default 128)")
         ->transform(whole_number(16, 2048));
     app->add_option("--sequences", options->sequences, "Instead of a kernel: so many generated instruction sequences")
-        ->transform(whole_number(1, sim::lockstep::sequences_most));
+        ->transform(whole_number(1, sim::lockstep::sequences_most))
+        ->excludes("--kernel")
+        ->excludes("--scenario");
     CLI::Option* marks =
         app->add_option("--marks", options->marks,
                         "Then compare a third engine with these two at the image's marks: bochs. The guest gets "

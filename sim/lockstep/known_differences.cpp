@@ -143,6 +143,16 @@ bool x87_quieted(const Field& field, const Executed& it, const ArchitecturalStat
            (it.opcode == "LD_F32m" || it.opcode == "LD_F64m");
 }
 
+// Both results are NaNs; which of two operands' it is differs.
+bool x87_operand_nan(const Field& field, const Executed& it, const ArchitecturalState&) {
+    constexpr std::uint64_t nan = 3ull << 62, exponent = 0x7fff;
+    const auto opcode = opcode_bytes(it);
+    if (opcode.size() < 2 || (opcode[0] != 0xd8 && opcode[0] != 0xdc) || opcode[1] >> 6 == 3) return false;
+    if (!field.name.starts_with("x87 r")) return false;
+    if (field.name.ends_with("exponent")) return (field.leader & field.follower & exponent) == exponent;
+    return (field.leader & field.follower & nan) == nan;
+}
+
 bool x87_precision(const Field& field, const Executed& it, const ArchitecturalState&) {
     constexpr std::uint64_t precision = 0x300;
     return field.name.starts_with("x87 r") && is_x87(it) && (it.before->x87_control & precision) != precision;
@@ -208,6 +218,11 @@ constexpr std::array table{
     KnownDifference{"x87-signalling-load", "FLD of a signalling NaN of 32 or 64 bits",
                     "bit 62 of the significand, missing", "Unicorn does not make it quiet (SDM 1 4.8.3)",
                     Fault::unicorn, nullptr, x87_quieted},
+    KnownDifference{"x87-signalling-operand",
+                    "FADD, FSUB, FSUBR, FMUL, FDIV, FDIVR of a signalling NaN in memory and a quiet one in ST0",
+                    "which NaN it is",
+                    "QEMU makes the operand quiet as it loads it and takes the larger; ST0 is due (SDM 1 4.8.3.5)",
+                    Fault::qemu, nullptr, x87_operand_nan},
     KnownDifference{"x87-precision", "x87 registers with a precision of 24 or 53 bits set",
                     "x87 registers, precision control less than 64 bits",
                     "QEMU rounds what is loaded too; only ADD, SUB, MUL, DIV and SQRT are to (SDM 1 8.1.5.2)",
