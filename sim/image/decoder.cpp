@@ -21,6 +21,7 @@
 #include <sim/image/canonical.hpp>
 #include <sim/image/decoder.hpp>
 #include <sim/image/opcode_info.hpp>
+#include <sim/image/register_units.hpp>
 #include <stdexcept>
 #include <vector>
 
@@ -84,10 +85,12 @@ class LlvmDecoder final : public Decoder {
             printer->setPrintBranchImmAsAddress(true);
         }
         index_registers();
+        units_ = std::make_unique<detail::RegisterUnits>(*registers_);
         opcodes_.resize(instructions_->getNumOpcodes());
     }
 
     std::optional<Instruction> decode(std::span<const std::uint8_t> bytes, std::uint64_t address) override;
+    Operands operands() const override;
     std::string text(std::span<const std::uint8_t> bytes, std::uint64_t address, Syntax syntax) override;
     std::string_view opcode_name(std::uint16_t opcode) const override {
         return opcode < opcodes_.size() ? std::string_view(instructions_->getName(opcode)) : std::string_view();
@@ -121,6 +124,7 @@ class LlvmDecoder final : public Decoder {
     std::unique_ptr<llvm::MCContext> context_;
     std::unique_ptr<llvm::MCDisassembler> disassembler_;
     std::array<std::unique_ptr<llvm::MCInstPrinter>, 2> printers_;  // AT&T, Intel
+    std::unique_ptr<detail::RegisterUnits> units_;
     std::vector<std::uint8_t> general_;  // by LLVM's register number: the encoded number of the general register
     std::vector<bool> partial_;          // by LLVM's register number: a write to it keeps the rest of the register
     std::vector<Opcode> opcodes_;        // filled on first use
@@ -376,7 +380,7 @@ std::optional<Instruction> LlvmDecoder::decode(std::span<const std::uint8_t> byt
         out.reads |= 1u << rcx;
         out.writes |= 1u << rcx;
     }
-    if (out.special == Special::unsupported) return c->lock ? std::nullopt : std::optional(out);
+    if (c->vex && c->lock) return std::nullopt;
 
     std::optional<MemoryOperand> encoded;
     unsigned first = 0;
@@ -390,6 +394,12 @@ std::optional<Instruction> LlvmDecoder::decode(std::span<const std::uint8_t> byt
                        inst_.getOperand(0).getReg().id() == ss_;
     if (to_ss && instructions_->get(inst_.getOpcode()).getNumDefs() == 1) out.special = Special::mov_ss;
     return out;
+}
+
+Operands LlvmDecoder::operands() const {
+    unsigned memory = 0;
+    has_encoded_memory(memory);
+    return units_->list(inst_, instructions_->get(inst_.getOpcode()), opcode_name(inst_.getOpcode()), memory);
 }
 
 std::string LlvmDecoder::print(Syntax syntax, std::uint64_t next) {

@@ -14,12 +14,14 @@
 //
 // Limits: `bt`, `bts`, `btr`, `btc` with a register index tell the word at the base, not the one that the index
 // selects; xlat tells rbx without al; enter tells its first push; xsave areas count 576 bytes whatever XCR0 enables;
-// icebp (f1) is no instruction to LLVM. Special::unsupported has no memory operands.
+// icebp (f1) is no instruction to LLVM; vector indices (gather, scatter) are left
+// out of memory operands.
 #pragma once
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <sim/events.hpp>
+#include <sim/image/operands.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +36,8 @@ class Decoder {
     virtual ~Decoder() = default;
     // Decodes one instruction of the decoder's mode. Empty if the bytes are none. Not thread-safe.
     virtual std::optional<Instruction> decode(std::span<const std::uint8_t> bytes, std::uint64_t address) = 0;
+    // Of the instruction that decode() returned last.
+    virtual Operands operands() const = 0;
     virtual std::string text(std::span<const std::uint8_t> bytes, std::uint64_t address, Syntax = Syntax::intel) = 0;
     virtual std::string_view opcode_name(std::uint16_t opcode) const = 0;  // LLVM's, e.g. "ADD64rr"
     virtual std::string version() const = 0;                               // LLVM's

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The out-of-order core: when each instruction of one CPU's stream is dispatched, issued, complete and retired. It looks
+// at instructions in program order, once each, and books what they need: a slot of dispatch, places in the windows, a
+// cycle of a unit, a slot of retirement. An instruction-window-centric model in the manner of Sniper (Carlson et al.,
+// ACM TACO 11(3), 2014), with units booked by cycle. No wrong paths are executed.
+#pragma once
+#include <cstdint>
+#include <sim/events.hpp>
+#include <sim/timing/calendar.hpp>
+#include <sim/timing/machine.hpp>
+#include <sim/timing/recipe.hpp>
+#include <span>
+#include <vector>
+
+namespace sim::timing {
+
+// A buffer of limited size whose entries leave at times of their own.
+class Window {
+  public:
+    explicit Window(unsigned capacity) : capacity_(capacity), leaving_(span_cycles) {}
+    // The first cycle from `cycle` on with a free place; the place is taken then. Cycles never go back.
+    std::uint64_t enter(std::uint64_t cycle) {
+        advance(cycle);
+        while (held_ >= capacity_) advance(now_ + 1);
+        ++held_;
+        return now_;
+    }
+    void leave(std::uint64_t cycle) {
+        cycle = std::clamp(cycle, now_ + 1, now_ + span_cycles - 1);
+        ++leaving_[cycle % span_cycles];
+    }
+
+  private:
+    static constexpr std::uint64_t span_cycles = 4096;
+    void advance(std::uint64_t cycle) {
+        if (cycle > now_ + span_cycles) now_ = std::max(now_, cycle - span_cycles);
+        while (now_ < cycle) {
+            std::uint16_t& left = leaving_[++now_ % span_cycles];
+            held_ -= left;
+            left = 0;
+        }
+    }
+    unsigned capacity_, held_ = 0;
+    std::uint64_t now_ = 0;
+    std::vector<std::uint16_t> leaving_;
+};
+
+struct Times {
+    std::uint64_t dispatch, issue, complete, retire;  // issue: of its first operation
+};
+
+class Core {
+  public:
+    // `operations`: RecipeBook's; both outlive the core.
+    Core(const Machine&, const std::vector<Operation>& operations);
+
+    Times step(const Recipe&, std::span<const Access>, bool taken);
+    // Nothing is dispatched before `cycle`.
+    void hold_until(std::uint64_t cycle) { slot_ = std::max(slot_, cycle * 2 * machine_.dispatch_width); }
+    std::uint64_t retired() const { return retire_slot_ / machine_.retire_width; }
+
+  private:
+    struct Store {
+        std::uint64_t granule = ~0ull, sequence = 0;  // 8 bytes
+        std::uint64_t start = 0, end = 0;             // bytes stored
+        std::uint64_t data = 0, commit = 0;           // cycles: forwardable, in the cache
+        std::uint32_t name = 0, version = 0;  // of the operand's registers
+        bool vector = false;
+    };
+    static constexpr unsigned store_slots = 256;
+
+    std::uint64_t dispatch(const Recipe&);
+    std::uint64_t run_operation(const Operation&, const Recipe&, std::span<const Access>, std::uint64_t dispatched);
+    std::uint64_t loaded_at(const Operation&, const Recipe&, const Access&, std::uint64_t issue);
+    std::uint32_t version(const Recipe& recipe) const { return versions_[recipe.base] * 31 + versions_[recipe.index]; }
+    void remember_store(const Recipe&, const Access&, std::uint64_t data);
+    std::uint64_t retire(std::uint64_t complete, unsigned slots);
+    void commit_store(const Recipe&, const Access&, std::uint64_t retired);
+
+    const Machine machine_;
+    const std::vector<Operation>& operations_;
+    Calendar units_;
+    Window integer_, vector_, loads_;
+    std::uint64_t ready_[value::count] = {};
+    std::uint64_t slot_ = 0, retire_slot_ = 0;  // in half slots of dispatch; in slots of retirement
+    std::vector<std::uint64_t> reorder_;        // by entry: when it retires
+    std::uint64_t entry_ = 0;
+    std::vector<std::uint64_t> store_queue_;  // by entry: when it is in the cache
+    std::uint64_t store_ = 0;
+    std::vector<Store> stores_;
+    std::uint64_t last_commit_ = 0, last_line_ = ~0ull;
+    unsigned merged_ = 0;
+    std::uint32_t versions_[value::count] = {};  // how often each register was written
+    bool stack_moved_ = false;                   // by the stack engine, since rsp was last made explicit
+    std::uint64_t lock_free_ = 0;
+    std::uint64_t last_taken_ = 0, fence_ = 0, last_store_data_ = 0;
+};
+
+}  // namespace sim::timing

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a static instruction is to the core: the operations it is split into, with their units, latencies, sources and
+// results. Made once an instruction, from LLVM's scheduling data and the overlay's corrections.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <sim/events.hpp>
+#include <sim/image/operands.hpp>
+#include <sim/timing/machine.hpp>
+#include <sim/timing/scheduling.hpp>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace sim::timing {
+
+// Beyond the units of operands.hpp: values between the operations of one instruction, and what is always ready.
+namespace value {
+inline constexpr std::uint8_t loaded = unit::count, computed = unit::count + 1, always = unit::count + 2,
+                              nowhere = unit::count + 3, count = unit::count + 4;
+}
+
+enum class OperationKind : std::uint8_t { compute, load, store_address, store_data };
+
+struct Operation {
+    OperationKind kind = OperationKind::compute;
+    bool vector = false;  // of the vector scheduler
+    std::uint8_t source_count = 0, result_count = 0;
+    std::uint16_t latency = 0, busy = 1;
+    std::uint32_t units = 0;  // any of these; 0: none
+    std::array<std::uint8_t, 8> sources{};
+    std::array<std::uint8_t, 6> results{};
+};
+
+enum class RecipeKind : std::uint8_t {
+    ordinary,
+    nop,
+    move,      // eliminated: the destination is another name of the source
+    exchange,  // two of them
+    idiom,     // the result depends on nothing
+};
+
+struct Recipe {
+    RecipeKind kind = RecipeKind::ordinary;
+    std::uint8_t half_slots = 2;  // of dispatch
+    std::uint8_t operations = 0;
+    bool fused = false;         // with the compare before it: no slot of its own
+    bool stack_engine = false;  // moves rsp at rename
+    bool stack_sync = false;    // reads rsp explicitly: a stack engine that has moved it inserts an operation
+    bool locked = false;
+    bool branch = false;
+    bool known = true;          // false: nobody knows its cost
+    std::uint8_t load_bytes = 0, store_bytes = 0;
+    bool vector_load = false, vector_store = false;
+    std::uint8_t from = value::nowhere, to = value::nowhere;  // of a move or exchange
+    std::uint32_t first = 0;                                  // of its operations, in RecipeBook::operations
+    std::uint8_t base = value::nowhere, index = value::nowhere;  // of the memory operand
+    bool stack_written = false;
+    std::uint8_t locked_cycles = 0;
+    std::uint16_t latency = 0;
+    std::uint32_t load_name = 0, store_name = 0;  // of the memory operand, for renaming; 0: not renamed
+};
+
+class RecipeBook {
+  public:
+    RecipeBook(const Machine&, const Scheduling& llvm, const Scheduling* overlay, UnitNames&);
+
+    // `name`: LLVM's opcode name; `before`: the recipe and instruction before it in straight-line code, if any.
+    Recipe make(const Instruction&, const Operands&, std::string_view name);
+    // Whether a conditional branch behind an instruction of that name is one operation with it.
+    static bool fuses(std::string_view compare, const Instruction&, const Operands&, std::string_view branch);
+
+    const std::vector<Operation>& operations() const { return operations_; }
+
+  private:
+    struct Parts;
+    const Cost* cost(std::string_view name) const;
+    const Cost* lea_cost(const MemoryOperand& address) const;
+    const Cost* register_form(std::string_view name) const;
+    void add_compute(const Parts&, Recipe&);
+
+    Machine machine_;
+    const Scheduling& llvm_;
+    const Scheduling* overlay_;
+    std::uint32_t address_units_, store_units_, vector_load_units_, vector_store_units_, vector_units_;
+    std::vector<Operation> operations_;
+};
+
+}  // namespace sim::timing
