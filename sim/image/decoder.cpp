@@ -206,7 +206,12 @@ bool LlvmDecoder::has_encoded_memory(unsigned& first) const {
     const auto operands = instructions_->get(inst_.getOpcode()).operands();
     const auto found = std::ranges::find(operands, llvm::MCOI::OPERAND_MEMORY, &llvm::MCOperandInfo::OperandType);
     first = static_cast<unsigned>(found - operands.begin());
-    return found != operands.end();
+    if (found != operands.end()) return true;
+    // LEA's address has no type of its own.
+    constexpr unsigned with_address = 6;
+    const bool lea = operands.size() == with_address && opcode_name(static_cast<std::uint16_t>(inst_.getOpcode())).starts_with("LEA");
+    if (lea) first = 1;
+    return lea;
 }
 
 void LlvmDecoder::add_register(std::uint16_t& mask, unsigned reg) const {

@@ -12,7 +12,7 @@ Core::Core(const Machine& machine, const std::vector<Operation>& operations)
       loads_(machine.load_queue),
       reorder_(machine.reorder_buffer),
       store_queue_(machine.store_queue),
-      stores_(store_slots) {}
+      stores_(std::size_t{1} << store_slot_bits) {}
 
 // A slot in order, a place in the reorder buffer, and one in the store queue.
 std::uint64_t Core::dispatch(const Recipe& recipe) {
@@ -46,13 +46,13 @@ void Core::commit_store(const Recipe& recipe, const Access& access, std::uint64_
     store_queue_[store_++ % store_queue_.size()] = last_commit_;
     for (std::uint64_t granule = access.virtual_address >> 3;
          granule <= (access.virtual_address + access.size - 1) >> 3; ++granule)
-        stores_[granule % store_slots].commit = last_commit_;
+        stores_[slot_of(granule)].commit = last_commit_;
 }
 
 void Core::remember_store(const Recipe& recipe, const Access& access, std::uint64_t data) {
     const std::uint64_t end = access.virtual_address + access.size;
     for (std::uint64_t granule = access.virtual_address >> 3; granule <= (end - 1) >> 3; ++granule)
-        stores_[granule % store_slots] = {granule, store_, access.virtual_address, end, data, ~0ull,
+        stores_[slot_of(granule)] = {granule, store_, access.virtual_address, end, data, ~0ull,
                                           recipe.store_name, version(recipe), recipe.vector_store};
 }
 
@@ -64,7 +64,7 @@ std::uint64_t Core::loaded_at(const Operation& operation, const Recipe& recipe, 
     const Store* youngest = nullptr;
     const Store* oldest = nullptr;
     for (std::uint64_t granule = start >> 3; granule <= (end - 1) >> 3; ++granule) {
-        const Store& store = stores_[granule % store_slots];
+        const Store& store = stores_[slot_of(granule)];
         if (store.granule != granule || store.commit <= issue || store.end <= start || store.start >= end) continue;
         if (!youngest || store.sequence > youngest->sequence) youngest = &store;
         if (!oldest || store.sequence < oldest->sequence) oldest = &store;
@@ -75,7 +75,7 @@ std::uint64_t Core::loaded_at(const Operation& operation, const Recipe& recipe, 
     if (machine_.memory_renaming && recipe.load_name && recipe.load_name == youngest->name && youngest->start == start &&
         youngest->version == version(recipe))
         return youngest->data;
-    const unsigned forward = recipe.vector_load || youngest->vector ? machine_.forward_vector : machine_.forward_integer;
+    const unsigned forward = recipe.vector_load || youngest->vector ? machine_.forward_vector + (access.size > 32 ? 3 : access.size > 16 ? 1 : 0) : machine_.forward_integer;
     return std::max(at, youngest->data + forward);
 }
 

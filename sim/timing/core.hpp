@@ -67,7 +67,8 @@ class Core {
         std::uint32_t name = 0, version = 0;  // of the operand's registers
         bool vector = false;
     };
-    static constexpr unsigned store_slots = 256;
+    static constexpr unsigned store_slot_bits = 10;
+    static std::size_t slot_of(std::uint64_t granule) { return granule * 0x9e3779b97f4a7c15ull >> (64 - store_slot_bits); }
 
     std::uint64_t dispatch(const Recipe&);
     std::uint64_t run_operation(const Operation&, const Recipe&, std::span<const Access>, std::uint64_t dispatched);
