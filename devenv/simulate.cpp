@@ -177,7 +177,7 @@ Simulated simulate(const sim::Image& image, const Scenario& scenario, const Obse
     }
     std::vector<std::unique_ptr<sim::TimingModel>> models;
     std::vector<sim::TimingModel*> by_cpu;
-    for (unsigned i = 0; i < scenario.cpus; ++i) by_cpu.push_back(models.emplace_back(sim::make_simple_model()).get());
+    for (unsigned i = 0; i < scenario.cpus; ++i) by_cpu.push_back(models.emplace_back(sim::make_out_of_order_model()).get());
     sim::TimingModel* const model = by_cpu[0];
     const auto profile = sim::make_profile(image);
     const sim::TraceInfo info = trace_start(*engine, *model, image, scenario);

@@ -4,15 +4,22 @@
 
 namespace sim::timing {
 
-Core::Core(const Machine& machine, const std::vector<Operation>& operations)
+Core::Core(const Machine& machine, const std::vector<Operation>& operations, Memory* memory)
     : machine_(machine),
       operations_(operations),
+      memory_(memory),
       integer_(machine.integer_scheduler),
       vector_(machine.vector_scheduler),
       loads_(machine.load_queue),
       reorder_(machine.reorder_buffer),
       store_queue_(machine.store_queue),
       stores_(std::size_t{1} << store_slot_bits) {}
+
+void Core::drain(unsigned cycles) {
+    const std::uint64_t done = std::max(retired(), slot_ / (2 * machine_.dispatch_width)) + cycles;
+    hold_until(done);
+    retire_slot_ = std::max(retire_slot_, done * machine_.retire_width);
+}
 
 // A slot in order, a place in the reorder buffer, and one in the store queue.
 std::uint64_t Core::dispatch(const Recipe& recipe) {
@@ -39,6 +46,7 @@ void Core::commit_store(const Recipe& recipe, const Access& access, std::uint64_
                         last_commit_ > retired;
     if (!merges) {
         last_commit_ = std::max(last_commit_ + 1 + crossing + (access.size > 32), retired + 1);
+        if (memory_ && !access.io) last_commit_ += memory_->store(access, last_commit_);
         merged_ = 0;
     }
     ++merged_;
@@ -59,6 +67,7 @@ void Core::remember_store(const Recipe& recipe, const Access& access, std::uint6
 std::uint64_t Core::loaded_at(const Operation& operation, const Recipe& recipe, const Access& access,
                               std::uint64_t issue) {
     std::uint64_t at = issue + operation.latency;
+    if (memory_ && !access.io) at += memory_->load(access, issue);
     const std::uint64_t start = access.virtual_address, end = start + access.size;
     if ((start & 63) + access.size > 64) at += machine_.load_crossing;
     const Store* youngest = nullptr;

@@ -8,6 +8,7 @@
 #include <sim/events.hpp>
 #include <sim/timing/calendar.hpp>
 #include <sim/timing/machine.hpp>
+#include <sim/timing/memory.hpp>
 #include <sim/timing/recipe.hpp>
 #include <span>
 #include <vector>
@@ -52,11 +53,15 @@ struct Times {
 class Core {
   public:
     // `operations`: RecipeBook's; both outlive the core.
-    Core(const Machine&, const std::vector<Operation>& operations);
+    // memory: null if everything is in the L1.
+    Core(const Machine&, const std::vector<Operation>& operations, Memory* memory = nullptr);
 
     Times step(const Recipe&, std::span<const Access>, bool taken);
     // Nothing is dispatched before `cycle`.
     void hold_until(std::uint64_t cycle) { slot_ = std::max(slot_, cycle * 2 * machine_.dispatch_width); }
+    void delay_dispatch(unsigned cycles) { slot_ += std::uint64_t{cycles} * 2 * machine_.dispatch_width; }
+    // Everything before has retired; then so many cycles in which nothing else happens.
+    void drain(unsigned cycles);
     std::uint64_t retired() const { return retire_slot_ / machine_.retire_width; }
 
   private:
@@ -80,6 +85,7 @@ class Core {
 
     const Machine machine_;
     const std::vector<Operation>& operations_;
+    Memory* const memory_;
     Calendar units_;
     Window integer_, vector_, loads_;
     std::uint64_t ready_[value::count] = {};

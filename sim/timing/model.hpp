@@ -34,5 +34,6 @@ class TimingModel {
 };
 
 std::unique_ptr<TimingModel> make_simple_model();
+std::unique_ptr<TimingModel> make_out_of_order_model();
 
 }  // namespace sim
