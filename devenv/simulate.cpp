@@ -175,9 +175,9 @@ Simulated simulate(const sim::Image& image, const Scenario& scenario, const Obse
         execute(*engine, std::move(config), observers, scenario, run);
         return run;
     }
-    std::vector<std::unique_ptr<sim::TimingModel>> models;
+    const auto models = sim::make_models(sim::default_cpu_model, scenario.cpus);
     std::vector<sim::TimingModel*> by_cpu;
-    for (unsigned i = 0; i < scenario.cpus; ++i) by_cpu.push_back(models.emplace_back(sim::make_out_of_order_model()).get());
+    for (const auto& each : models) by_cpu.push_back(each.get());
     sim::TimingModel* const model = by_cpu[0];
     const auto profile = sim::make_profile(image);
     const sim::TraceInfo info = trace_start(*engine, *model, image, scenario);

@@ -145,7 +145,7 @@ struct EngineSpeed {
 EngineSpeed run_engine(const sim::Image& image, Layer layer, const std::set<std::string>& marks) {
     const auto engine = sim::make_unicorn_engine();
     sim::RunConfig config = configure(image);
-    const auto model = sim::make_simple_model();
+    const auto model = sim::make_model(sim::default_cpu_model);
     const auto profile = layer >= Layer::profile ? sim::make_profile(image) : nullptr;
     const std::filesystem::path file =
         std::filesystem::temp_directory_path() / ("exo-dev-bench-" + std::to_string(getpid()) + ".trace");
@@ -179,7 +179,7 @@ std::optional<Speed> run_raw(const sim::Image& guest, sim::unicorn::RawHook hook
 // The marks inside the image's loops: those that repeat.
 std::set<std::string> find_hot_marks(const sim::Image& image) {
     const auto engine = sim::make_unicorn_engine();
-    const auto model = sim::make_simple_model();
+    const auto model = sim::make_model(sim::default_cpu_model);
     const auto profile = sim::make_profile(image);
     const auto pipeline = sim::make_pipeline(*model, profile.get(), nullptr);
     sim::RunConfig config = configure(image);

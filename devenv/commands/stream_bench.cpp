@@ -90,7 +90,7 @@ std::uint64_t run_engine(sim::RunConfig config) {
 // The pipeline's parts are made and finished outside of what is timed.
 Took run(const sim::Image& image, Layer layer) {
     sim::RunConfig config = configure(image);
-    const auto model = sim::make_simple_model();
+    const auto model = sim::make_model(sim::default_cpu_model);
     const auto profile = layer >= Layer::profile ? sim::make_profile(image) : nullptr;
     const std::filesystem::path file =
         std::filesystem::temp_directory_path() / ("exo-dev-bench-" + std::to_string(getpid()) + ".trace");

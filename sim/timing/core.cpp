@@ -17,7 +17,7 @@ Core::Core(const Machine& machine, const std::vector<Operation>& operations, Mem
 
 void Core::drain(unsigned cycles) {
     const std::uint64_t done = std::max(retired(), slot_ / (2 * machine_.dispatch_width)) + cycles;
-    hold_until(done);
+    hold_until(done, Wait::serialisation);
     retire_slot_ = std::max(retire_slot_, done * machine_.retire_width);
 }
 
@@ -25,9 +25,8 @@ void Core::drain(unsigned cycles) {
 std::uint64_t Core::dispatch(const Recipe& recipe) {
     const std::uint64_t half_slots = 2 * machine_.dispatch_width;
     const unsigned entries = std::max(1u, recipe.half_slots / 2u);
-    const std::uint64_t room = reorder_[(entry_ + entries - 1) % reorder_.size()];
-    slot_ = std::max(slot_, room * half_slots);
-    if (recipe.store_bytes) slot_ = std::max(slot_, store_queue_[store_ % store_queue_.size()] * half_slots);
+    hold_until(reorder_[(entry_ + entries - 1) % reorder_.size()], Wait::window);
+    if (recipe.store_bytes) hold_until(store_queue_[store_ % store_queue_.size()], Wait::window);
     return slot_ / half_slots;
 }
 
@@ -46,7 +45,7 @@ void Core::commit_store(const Recipe& recipe, const Access& access, std::uint64_
                         last_commit_ > retired;
     if (!merges) {
         last_commit_ = std::max(last_commit_ + 1 + crossing + (access.size > 32), retired + 1);
-        if (memory_ && !access.io) last_commit_ += memory_->store(access, last_commit_);
+        if (memory_ && !access.io) last_commit_ += memory_->store(access, last_commit_).cycles;
         merged_ = 0;
     }
     ++merged_;
@@ -60,104 +59,124 @@ void Core::commit_store(const Recipe& recipe, const Access& access, std::uint64_
 void Core::remember_store(const Recipe& recipe, const Access& access, std::uint64_t data) {
     const std::uint64_t end = access.virtual_address + access.size;
     for (std::uint64_t granule = access.virtual_address >> 3; granule <= (end - 1) >> 3; ++granule)
-        stores_[slot_of(granule)] = {granule, store_, access.virtual_address, end, data, ~0ull,
-                                          recipe.store_name, version(recipe), recipe.vector_store};
+        stores_[slot_of(granule)] = {granule, store_,  access.virtual_address, end, data, ~0ull, number_,
+                                     recipe.store_name, version(recipe), recipe.vector_store};
 }
 
-std::uint64_t Core::loaded_at(const Operation& operation, const Recipe& recipe, const Access& access,
-                              std::uint64_t issue) {
-    std::uint64_t at = issue + operation.latency;
-    if (memory_ && !access.io) at += memory_->load(access, issue);
+Core::Ready Core::loaded_at(const Operation& operation, const Recipe& recipe, const Access& access,
+                            std::uint64_t issue) {
+    Ready loaded{issue + operation.latency, number_, Wait::none};
+    if (memory_ && !access.io) {
+        const Memory::Delay delay = memory_->load(access, issue);
+        loaded.at += delay.cycles;
+        loaded.why = delay.why;
+    }
     const std::uint64_t start = access.virtual_address, end = start + access.size;
-    if ((start & 63) + access.size > 64) at += machine_.load_crossing;
+    if ((start & 63) + access.size > 64) loaded.at += machine_.load_crossing;
     const Store* youngest = nullptr;
-    const Store* oldest = nullptr;
     for (std::uint64_t granule = start >> 3; granule <= (end - 1) >> 3; ++granule) {
         const Store& store = stores_[slot_of(granule)];
         if (store.granule != granule || store.commit <= issue || store.end <= start || store.start >= end) continue;
         if (!youngest || store.sequence > youngest->sequence) youngest = &store;
-        if (!oldest || store.sequence < oldest->sequence) oldest = &store;
     }
-    if (!youngest) return at;
-    const bool covers = youngest->start <= start && youngest->end >= end;
-    if (!covers) return std::max(at, youngest->data + (recipe.vector_load ? machine_.forward_failed_vector : machine_.forward_failed));
-    if (machine_.memory_renaming && recipe.load_name && recipe.load_name == youngest->name && youngest->start == start &&
-        youngest->version == version(recipe))
-        return youngest->data;
-    const unsigned forward = recipe.vector_load || youngest->vector ? machine_.forward_vector + (access.size > 32 ? 3 : access.size > 16 ? 1 : 0) : machine_.forward_integer;
-    return std::max(at, youngest->data + forward);
+    if (!youngest) return loaded;
+    const auto forwarded = [&](std::uint64_t at) {
+        return at >= loaded.at ? Ready{at, youngest->maker, Wait::forwarding} : loaded;
+    };
+    if (youngest->start > start || youngest->end < end)  // not all of it: the load waits for the cache
+        return forwarded(youngest->data + (recipe.vector_load ? machine_.forward_failed_vector : machine_.forward_failed));
+    if (machine_.memory_renaming && recipe.load_name && recipe.load_name == youngest->name &&
+        youngest->start == start && youngest->version == version(recipe))
+        return {youngest->data, youngest->maker, Wait::dependency};
+    const unsigned wide = access.size > 32 ? machine_.forward_64_bytes : access.size > 16 ? machine_.forward_32_bytes : 0;
+    return forwarded(youngest->data + (recipe.vector_load || youngest->vector ? machine_.forward_vector + wide
+                                                                              : machine_.forward_integer));
 }
 
-// Issues one operation; the cycle in which it did.
-std::uint64_t Core::run_operation(const Operation& operation, const Recipe& recipe, std::span<const Access> accesses,
-                                  std::uint64_t dispatched) {
-    std::uint64_t ready = dispatched + 1;
-    for (unsigned i = 0; i < operation.source_count; ++i) ready = std::max(ready, ready_[operation.sources[i]]);
-    if (recipe.locked && operation.kind == OperationKind::load) ready = std::max(ready, lock_free_);
-    std::uint64_t issue = operation.units ? units_.book(operation.units, operation.busy, ready) : ready;
-    std::uint64_t done = issue + operation.latency;
+Core::Issued Core::run_operation(const Operation& operation, const Recipe& recipe, std::span<const Access> accesses,
+                                 std::uint64_t dispatched) {
+    Ready last{dispatched + 1, 0, Wait::none};
+    for (unsigned i = 0; i < operation.source_count; ++i) {
+        const Ready& source = ready_[operation.sources[i]];
+        if (source.at > last.at) last = source;
+    }
+    if (recipe.locked && operation.kind == OperationKind::load && lock_free_ > last.at)
+        last = {lock_free_, 0, Wait::serialisation};
+    const std::uint64_t issue = operation.units ? units_.book(operation.units, operation.busy, last.at) : last.at;
+    if (issue > last.at) last = {issue, 0, Wait::unit};
+    Ready result{issue + operation.latency, number_, Wait::none};
     if (operation.kind == OperationKind::load) {
-        done = issue + operation.latency;
         bool first = true;
         for (const Access& access : accesses) {
             if (access.kind == AccessKind::store) continue;
-            const std::uint64_t at = loaded_at(operation, recipe, access, issue);
-            done = first ? at : std::max(done, at);
+            const Ready loaded = loaded_at(operation, recipe, access, issue);
+            if (first || loaded.at > result.at) result = loaded;
             first = false;
         }
         if (recipe.locked) lock_free_ = issue + recipe.locked_cycles;
+        if (result.why != Wait::none && result.at > issue + operation.latency) last = result;
     } else if (operation.kind == OperationKind::store_data) {
         for (const Access& access : accesses)
-            if (access.kind != AccessKind::load) remember_store(recipe, access, ready);
-        done = ready;
+            if (access.kind != AccessKind::load) remember_store(recipe, access, last.at);
+        result.at = last.at;
     }
+    // Who waits for this one waits for what it waited for, if that was memory.
+    if (result.why == Wait::none && last.why >= Wait::forwarding && last.why <= Wait::coherence) result.why = Wait::dependency;
     for (unsigned i = 0; i < operation.result_count; ++i) {
-        ready_[operation.results[i]] = done;
+        ready_[operation.results[i]] = result;
         ++versions_[operation.results[i]];
     }
-    if (operation.vector) vector_.leave(issue);
-    else integer_.leave(issue);
-    last_store_data_ = done;
-    return issue;
+    (operation.vector ? vector_ : integer_).leave(issue);
+    return {issue, result.at, last};
 }
 
-Times Core::step(const Recipe& recipe, std::span<const Access> accesses, bool taken) {
-    std::uint64_t dispatched = dispatch(recipe);
-    const std::uint64_t half_slots = 2 * machine_.dispatch_width;
-    if (taken) {
-        if (dispatched < last_taken_ + 1) dispatched = last_taken_ + 1;
-        slot_ = std::max(slot_, dispatched * half_slots);
-        last_taken_ = dispatched;
-    }
-    Times times{dispatched, dispatched, dispatched, 0};
+// rsp as a register of its own is behind the stack engine's count: an operation brings it up to date.
+void Core::stack(const Recipe& recipe, std::uint64_t dispatched) {
     constexpr unsigned rsp = 4;
     if (recipe.stack_sync && stack_moved_) {
-        ready_[rsp] = std::max(ready_[rsp], dispatched + 1) + 1;
+        ready_[rsp].at = std::max(ready_[rsp].at, dispatched + 1) + 1;
         slot_ += 2;
         stack_moved_ = false;
     }
     if (recipe.stack_written) stack_moved_ = false;
     stack_moved_ |= recipe.stack_engine;
+}
+
+InstructionTimes Core::step(const Recipe& recipe, std::span<const Access> accesses, bool taken) {
+    const std::uint64_t half_slots = 2 * machine_.dispatch_width;
+    ++number_;
+    const std::uint64_t before = slot_ / half_slots;
+    std::uint64_t dispatched = dispatch(recipe);
+    if (taken) {  // at most one a cycle
+        hold_until(last_taken_ + 1, Wait::front_end);
+        dispatched = last_taken_ = slot_ / half_slots;
+    }
+    InstructionTimes times{before, dispatched, dispatched, dispatched, 0, Wait::none, 0};
+    stack(recipe, dispatched);
+    Ready last{dispatched, 0, Wait::none};
     if (recipe.kind == RecipeKind::move) {
-        ++versions_[recipe.to];
         ready_[recipe.to] = ready_[recipe.from];
+        ++versions_[recipe.to];
     } else if (recipe.kind == RecipeKind::exchange) {
         std::swap(ready_[recipe.from], ready_[recipe.to]);
+        ++versions_[recipe.to], ++versions_[recipe.from];
     } else if (recipe.operations) {
         const Operation* operations = operations_.data() + recipe.first;
         for (unsigned i = 0; i < recipe.operations; ++i)
             dispatched = (operations[i].vector ? vector_ : integer_).enter(dispatched);
         if (recipe.load_bytes) dispatched = loads_.enter(dispatched);
-        slot_ = std::max(slot_, dispatched * half_slots);
+        hold_until(dispatched, Wait::window);
         times.dispatch = dispatched;
         times.issue = ~0ull;
         units_.forget_before(dispatched);
         for (unsigned i = 0; i < recipe.operations; ++i) {
-            times.issue = std::min(times.issue, run_operation(operations[i], recipe, accesses, dispatched));
-            times.complete = std::max(times.complete, last_store_data_);
+            const Issued done = run_operation(operations[i], recipe, accesses, dispatched);
+            times.issue = std::min(times.issue, done.issue);
+            if (done.complete >= times.complete) times.complete = done.complete, last = done.last;
         }
     }
     slot_ += recipe.fused ? 0 : recipe.half_slots;
+    const std::uint64_t retired_before = retired();
     const unsigned entries = std::max(1u, recipe.half_slots / 2u);
     times.retire = retire(times.complete, recipe.fused || recipe.kind == RecipeKind::nop ? 0 : entries);
     for (unsigned i = 0; i < entries; ++i) reorder_[entry_++ % reorder_.size()] = times.retire;
@@ -165,7 +184,20 @@ Times Core::step(const Recipe& recipe, std::span<const Access> accesses, bool ta
     if (recipe.store_bytes)
         for (const Access& access : accesses)
             if (access.kind != AccessKind::load) commit_store(recipe, access, times.retire);
+    if (times.retire > retired_before) blame(times, last);
     return times;
+}
+
+// What came last before it could retire: an operand, a unit, memory, or its dispatch.
+void Core::blame(InstructionTimes& times, const Ready& last) {
+    if (last.why != Wait::none || last.at > times.dispatch + 1) {
+        times.wait = last.why == Wait::none ? Wait::dependency : last.why;
+        if (last.maker && last.maker < number_) {
+            times.on = static_cast<std::uint32_t>(std::min<std::uint64_t>(number_ - last.maker, ~0u));
+        }
+    } else if (held_until_ >= times.dispatch) {
+        times.wait = held_;
+    }
 }
 
 }  // namespace sim::timing

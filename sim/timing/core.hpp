@@ -9,6 +9,7 @@
 #include <sim/timing/calendar.hpp>
 #include <sim/timing/machine.hpp>
 #include <sim/timing/memory.hpp>
+#include <sim/timing/model.hpp>
 #include <sim/timing/recipe.hpp>
 #include <span>
 #include <vector>
@@ -46,9 +47,6 @@ class Window {
     std::vector<std::uint16_t> leaving_;
 };
 
-struct Times {
-    std::uint64_t dispatch, issue, complete, retire;  // issue: of its first operation
-};
 
 class Core {
   public:
@@ -56,10 +54,13 @@ class Core {
     // memory: null if everything is in the L1.
     Core(const Machine&, const std::vector<Operation>& operations, Memory* memory = nullptr);
 
-    Times step(const Recipe&, std::span<const Access>, bool taken);
-    // Nothing is dispatched before `cycle`.
-    void hold_until(std::uint64_t cycle) { slot_ = std::max(slot_, cycle * 2 * machine_.dispatch_width); }
-    void delay_dispatch(unsigned cycles) { slot_ += std::uint64_t{cycles} * 2 * machine_.dispatch_width; }
+    InstructionTimes step(const Recipe&, std::span<const Access>, bool taken);
+    // Nothing is dispatched before `cycle`, because of `why`.
+    void hold_until(std::uint64_t cycle, Wait why) {
+        const std::uint64_t slot = cycle * 2 * machine_.dispatch_width;
+        if (slot > slot_) slot_ = slot, held_ = why, held_until_ = cycle;
+    }
+    void delay_dispatch(unsigned cycles) { hold_until(slot_ / (2 * machine_.dispatch_width) + cycles, Wait::front_end); }
     // Everything before has retired; then so many cycles in which nothing else happens.
     void drain(unsigned cycles);
     std::uint64_t retired() const { return retire_slot_ / machine_.retire_width; }
@@ -69,6 +70,7 @@ class Core {
         std::uint64_t granule = ~0ull, sequence = 0;  // 8 bytes
         std::uint64_t start = 0, end = 0;             // bytes stored
         std::uint64_t data = 0, commit = 0;           // cycles: forwardable, in the cache
+        std::uint64_t maker = 0;                      // number of the storing instruction
         std::uint32_t name = 0, version = 0;  // of the operand's registers
         bool vector = false;
     };
@@ -76,11 +78,21 @@ class Core {
     static std::size_t slot_of(std::uint64_t granule) { return granule * 0x9e3779b97f4a7c15ull >> (64 - store_slot_bits); }
 
     std::uint64_t dispatch(const Recipe&);
-    std::uint64_t run_operation(const Operation&, const Recipe&, std::span<const Access>, std::uint64_t dispatched);
-    std::uint64_t loaded_at(const Operation&, const Recipe&, const Access&, std::uint64_t issue);
+    struct Ready {  // a value: from when, what its making waited for, which instruction made it
+        std::uint64_t at = 0, maker = 0;
+        Wait why = Wait::none;
+    };
+    struct Issued {
+        std::uint64_t issue, complete;
+        Ready last;  // what it waited for
+    };
+    Issued run_operation(const Operation&, const Recipe&, std::span<const Access>, std::uint64_t dispatched);
+    Ready loaded_at(const Operation&, const Recipe&, const Access&, std::uint64_t issue);
     std::uint32_t version(const Recipe& recipe) const { return versions_[recipe.base] * 31 + versions_[recipe.index]; }
     void remember_store(const Recipe&, const Access&, std::uint64_t data);
     std::uint64_t retire(std::uint64_t complete, unsigned slots);
+    void stack(const Recipe&, std::uint64_t dispatched);
+    void blame(InstructionTimes&, const Ready& last);
     void commit_store(const Recipe&, const Access&, std::uint64_t retired);
 
     const Machine machine_;
@@ -88,7 +100,10 @@ class Core {
     Memory* const memory_;
     Calendar units_;
     Window integer_, vector_, loads_;
-    std::uint64_t ready_[value::count] = {};
+    Ready ready_[value::count];
+    std::uint64_t number_ = 0;  // of the instruction at hand
+    Wait held_ = Wait::none;    // why dispatch was last held, and until when
+    std::uint64_t held_until_ = 0;
     std::uint64_t slot_ = 0, retire_slot_ = 0;  // in half slots of dispatch; in slots of retirement
     std::vector<std::uint64_t> reorder_;        // by entry: when it retires
     std::uint64_t entry_ = 0;
@@ -100,7 +115,7 @@ class Core {
     std::uint32_t versions_[value::count] = {};  // how often each register was written
     bool stack_moved_ = false;                   // by the stack engine, since rsp was last made explicit
     std::uint64_t lock_free_ = 0;
-    std::uint64_t last_taken_ = 0, fence_ = 0, last_store_data_ = 0;
+    std::uint64_t last_taken_ = 0, fence_ = 0;
 };
 
 }  // namespace sim::timing

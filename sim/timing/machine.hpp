@@ -20,7 +20,7 @@ struct Machine {
     // Stores: the L1 takes one line a cycle, of two stores where they are next to each other in program order.
     unsigned stores_merged = 2;
     // Store to load: from the store's data to the load's use.
-    unsigned forward_integer = 6, forward_vector = 9, forward_failed = 20, forward_failed_vector = 24;
+    unsigned forward_integer = 6, forward_vector = 9, forward_32_bytes = 1, forward_64_bytes = 3, forward_failed = 20, forward_failed_vector = 24;
     bool memory_renaming = true;
 };
 

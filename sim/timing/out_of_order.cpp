@@ -74,7 +74,7 @@ class OutOfOrderModel final : public TimingModel {
         }
     }
 
-    void run(const Block& block, std::span<RetireTime> out) override {
+    void run(const Block& block, std::span<RetireTime> out, std::span<InstructionTimes> details) override {
         const CodeBlock& code = *block.code;
         resolve(code.instructions.empty() ? code.address : code.instructions[block.first].address);
         const Prepared* prepared = blocks_[code.id].data() + block.first;
@@ -90,6 +90,7 @@ class OutOfOrderModel final : public TimingModel {
                 out[i] = special(one, first, access);
             else
                 out[i] = ordinary(one, {first, access}, whole && i + 1 == block.count && block.taken);
+            if (!details.empty()) details[i] = times_;
         }
         if (whole) branch(block);
     }
@@ -120,12 +121,13 @@ class OutOfOrderModel final : public TimingModel {
     RetireTime since(std::uint64_t retire, std::uint32_t guessed) {
         const auto cycles = static_cast<std::uint32_t>(retire - retired_);
         retired_ = retire;
-        return {cycles, std::min(cycles, guessed)};
+        return {cycles, std::min(cycles, guessed), 0, 0, cycles ? times_.wait : Wait::none};
     }
 
     RetireTime drain(unsigned cycles, std::uint32_t guessed) {
+        const Cycle start = core_.retired();
         core_.drain(cycles);
-        times_.complete = core_.retired();
+        times_ = {start, start, start, core_.retired(), core_.retired(), Wait::serialisation, 0};
         return since(std::max(core_.retired(), retired_), guessed);
     }
 
@@ -142,7 +144,7 @@ class OutOfOrderModel final : public TimingModel {
                 guessed += zen4::device_access().cycles;
             } else if (access->physical_address >> line_bits != line) {
                 line = access->physical_address >> line_bits;
-                misses += memory_.load(*access, core_.retired());
+                misses += memory_.load(*access, core_.retired()).cycles;
             }
         }
         if (one.string)
@@ -154,7 +156,7 @@ class OutOfOrderModel final : public TimingModel {
         const std::uint64_t address = code.physical_address + (code.instructions[index].address - code.address);
         if (address >> line_bits == fetched_line_) return;
         fetched_line_ = address >> line_bits;
-        if (const unsigned wait = memory_.fetch(address, retired_)) core_.delay_dispatch(wait);
+        if (const unsigned wait = memory_.fetch(address, retired_).cycles) core_.delay_dispatch(wait);
     }
 
     // The last instruction of a whole code block: where control goes, and whether the front end knew.
@@ -186,7 +188,7 @@ class OutOfOrderModel final : public TimingModel {
         if (!right) redirect();
         pending_ = nullptr;
     }
-    void redirect() { core_.hold_until(times_.complete + machine_.pipeline); }
+    void redirect() { core_.hold_until(times_.complete + machine_.pipeline, Wait::mispredict); }
 
     timing::Machine machine_;
     timing::UnitNames units_;
@@ -196,7 +198,7 @@ class OutOfOrderModel final : public TimingModel {
     timing::Memory memory_;
     timing::Core core_;
     std::vector<std::vector<Prepared>> blocks_;  // by code id
-    timing::Times times_{};                      // of the instruction that ran last
+    InstructionTimes times_{};                   // of the instruction that ran last
     Cycle retired_ = 0;
     std::uint64_t fetched_line_ = ~0ull;
     BranchPredictor predictor_;
@@ -205,6 +207,18 @@ class OutOfOrderModel final : public TimingModel {
 
 }  // namespace
 
-std::unique_ptr<TimingModel> make_out_of_order_model() { return std::make_unique<OutOfOrderModel>(); }
+std::vector<std::unique_ptr<TimingModel>> make_models(std::string_view cpu, unsigned cpus) {
+    if (timing::scheduling_text(cpu).empty()) throw std::runtime_error("no CPU '" + std::string(cpu) + "'");
+    std::vector<std::unique_ptr<TimingModel>> models;
+    for (unsigned i = 0; i < cpus; ++i) models.push_back(std::make_unique<OutOfOrderModel>());
+    return models;
+}
+
+std::string_view wait_name(Wait wait) {
+    static constexpr std::string_view names[] = {"none",       "front end", "mispredict", "window", "dependency",
+                                                 "unit",       "forwarding", "L2",        "L3",     "memory",
+                                                 "TLB",        "coherence", "serialisation", "device"};
+    return names[static_cast<std::size_t>(wait)];
+}
 
 }  // namespace sim

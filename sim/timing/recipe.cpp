@@ -229,10 +229,10 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
     const bool vector_data = (parts.result_count && is_vector(parts.results[0])) ||
                              (parts.source_count && std::any_of(parts.sources.begin(), parts.sources.begin() + parts.source_count, is_vector));
     std::uint8_t addresses[2] = {operands.address[0], operands.address[1]};
-    const auto address_sources = [&](Operation& operation, const MemoryOperand& operand) {
-        if (operand.base != no_register && !(stack && operand.base == rsp))
-            add(operation.sources, operation.source_count, operand.base);
-        if (operand.index != no_register) add(operation.sources, operation.source_count, operand.index);
+    const auto address_sources = [&](Operation& operation, const MemoryOperand& of) {
+        if (of.base != no_register && !(stack && of.base == rsp))
+            add(operation.sources, operation.source_count, of.base);
+        if (of.index != no_register) add(operation.sources, operation.source_count, of.index);
         if (!stack && addresses[1] != 0xff) add(operation.sources, operation.source_count, addresses[1]);
     };
     const bool moves_only = (load || store) && (starts_with_any(name, {"MOV", "VMOV", "PUSH", "POP", "LDDQU", "VLDDQU", "VBROADCAST", "KMOV"}) &&

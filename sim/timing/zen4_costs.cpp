@@ -77,34 +77,7 @@ constexpr SystemCost software   {"int n entry",         250, placeholder, true, 
 constexpr SystemCost device     {"device access",       300, placeholder, true, "uncached access; order of size only"};
 constexpr SystemCost unlisted   {"unlisted",             10, placeholder, true, guess};
 
-// In the order of InstructionClass: latency in half cycles, slots in halves, unit and the twelfths of a cycle it takes.
-constexpr ClassCost classes[] = {
-    {0,  1, Unit::none,       0, measured},    // nop: 12 a cycle
-    {0,  2, Unit::none,       0, measured},    // move: eliminated
-    {0,  2, Unit::none,       0, measured},    // zero_idiom
-    {0,  2, Unit::none,       0, measured},    // load_store
-    {2,  2, Unit::alu,        3, measured},    // alu: 4 a cycle
-    {2,  2, Unit::shift,      6, measured},    // shift, cmov, setcc: 2 a cycle
-    {4,  2, Unit::alu,        3, measured},    // lea_complex
-    {6,  2, Unit::multiply,  12, measured},    // multiply: 1 a cycle
-    {24, 4, Unit::divide,    72, measured},    // divide32: latency 9-12 by value; one every 6 cycles
-    {28, 4, Unit::divide,   108, measured},    // divide64: latency 9-15 by value; one every 9 cycles
-    {4,  2, Unit::shift,     18, measured},    // double_shift: one every 1.5 cycles
-    {2,  8, Unit::none,       0, estimate},    // bit_memory_read: 3 measured
-    {8, 16, Unit::none,       0, estimate},    // bit_memory_write: 8 measured
-    {10, 10, Unit::none,      0, measured},    // cmpxchg: 9 with its load
-    {20, 30, Unit::none,      0, measured},    // cmpxchg16b: 14.4 with its load
-    {8,  8, Unit::none,       0, measured},    // xadd: 7.8 with its load
-    {6,  4, Unit::none,       0, measured},    // xchg_memory: 7.2 with its load
-    {6,  4, Unit::none,       0, measured},    // locked_other: 7.3 with its load
-    {0,  2, Unit::none,       0, measured},    // stack
-    {2,  2, Unit::none,       0, measured},    // control
-    {6,  2, Unit::none,       0, estimate},    // vector: 1-4 by operation
-    {24, 8, Unit::none,       0, estimate},    // vector_divide: divss 10.6, divsd 12.7, sqrtsd 20.6
-    {10, 4, Unit::none,       0, placeholder}  // unknown
-};
 // clang-format on
-static_assert(std::size(classes) == static_cast<std::size_t>(InstructionClass::count_));
 
 using Point = std::pair<std::uint64_t, std::uint32_t>;
 constexpr Point move_points[] = {{64, 14}, {256, 34}, {1024, 67}, {4096, 280}};
@@ -136,7 +109,6 @@ const SystemCost& exception_entry() { return exception; }
 const SystemCost& interrupt_entry() { return interrupt; }
 const SystemCost& software_interrupt_entry() { return software; }
 const SystemCost& device_access() { return device; }
-const ClassCost& class_cost(InstructionClass kind) { return classes[static_cast<std::size_t>(kind)]; }
 std::uint32_t rep_move_cycles(std::uint64_t bytes) { return interpolate(move_points, bytes); }
 std::uint32_t rep_store_cycles(std::uint64_t bytes) { return interpolate(store_points, bytes); }
 

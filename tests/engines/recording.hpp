@@ -40,7 +40,7 @@ inline sim::TraceInfo start_info() {
     return {.engine = "synthetic",
             .engine_version = "1",
             .cpu = "none",
-            .model = "simple",
+            .model = "out-of-order",
             .image_name = "fake.elf",
             .build_id = "00",
             .command_line = "tour",
@@ -157,7 +157,7 @@ class Recorder final : public sim::EventSink {
     void on_halt(const sim::Halt& halt) override { writer_.on_halt(halt), record_.halt(halt); }
 
   private:
-    std::unique_ptr<sim::TimingModel> model_ = sim::make_simple_model();
+    std::unique_ptr<sim::TimingModel> model_ = sim::make_model(sim::default_cpu_model);
     std::vector<sim::RetireTime> times_;
     sim::TraceWriter& writer_;
     Record& record_;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The simple model against what a Zen 4 was measured to do, on blocks made by hand: steady-state cycles of a loop body.
+// The out-of-order model against what a Zen 4 was measured to do, on blocks made by hand: steady-state cycles of a loop body.
 #include <gtest/gtest.h>
 
-#include <sim/timing/instruction_class.hpp>
 #include <sim/timing/model.hpp>
 #include <sim/timing/zen4_costs.hpp>
 
@@ -19,7 +18,7 @@ constexpr std::uint64_t data = 0xffff888000001000;
 
 class ModelRun {
   public:
-    ModelRun() : model_(make_simple_model()) {}
+    ModelRun() : model_(make_model(default_cpu_model)) {}
     void code(const CodeBlock& code) { model_->on_code(code); }
 
     std::vector<RetireTime> once(const CodeBlock& code, std::span<const Access> accesses = {}, bool taken = false) {
@@ -49,51 +48,13 @@ class ModelRun {
     Cycle sum_ = 0, placeholder_ = 0;
 };
 
-InstructionClass class_of(std::initializer_list<std::uint8_t> bytes, bool locked = false) {
-    std::vector<std::uint8_t> all = bytes;
-    Instruction instruction{};
-    instruction.locked = locked;
-    return classify(all, instruction);
-}
-
-TEST(InstructionClass, IsToldFromBytes) {
-    using enum InstructionClass;
-    EXPECT_EQ(class_of({0x90}), nop);
-    EXPECT_EQ(class_of({0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00}), nop);
-    EXPECT_EQ(class_of({0x48, 0x89, 0xd8}), move);                     // mov rax, rbx
-    EXPECT_EQ(class_of({0x66, 0x89, 0xd8}), alu);                      // mov ax, bx
-    EXPECT_EQ(class_of({0x48, 0x8b, 0x07}), load_store);               // mov rax, [rdi]
-    EXPECT_EQ(class_of({0x31, 0xc0}), zero_idiom);                     // xor eax, eax
-    EXPECT_EQ(class_of({0x45, 0x31, 0xc0}), zero_idiom);               // xor r8d, r8d
-    EXPECT_EQ(class_of({0x44, 0x31, 0xc0}), alu);                      // xor eax, r8d
-    EXPECT_EQ(class_of({0x30, 0xc0}), alu);                            // xor al, al
-    EXPECT_EQ(class_of({0x48, 0x8d, 0x44, 0x18, 0x08}), lea_complex);  // lea rax, [rax+rbx+8]
-    EXPECT_EQ(class_of({0x48, 0x8d, 0x04, 0x18}), alu);                // lea rax, [rax+rbx]
-    EXPECT_EQ(class_of({0x48, 0x8d, 0x40, 0x08}), alu);                // lea rax, [rax+8]
-    EXPECT_EQ(class_of({0x48, 0xd3, 0xe0}), shift);
-    EXPECT_EQ(class_of({0x48, 0x0f, 0x44, 0xc3}), shift);  // cmovz
-    EXPECT_EQ(class_of({0x48, 0xf7, 0xf1}), divide64);
-    EXPECT_EQ(class_of({0xf7, 0xf1}), divide32);
-    EXPECT_EQ(class_of({0x48, 0x0f, 0xaf, 0xc0}), multiply);
-    EXPECT_EQ(class_of({0xf0, 0x48, 0x01, 0x07}, true), locked_other);
-    EXPECT_EQ(class_of({0xf0, 0x48, 0x0f, 0xb1, 0x0f}, true), cmpxchg);
-    EXPECT_EQ(class_of({0xf0, 0x48, 0x0f, 0xc7, 0x0f}, true), cmpxchg16b);
-    EXPECT_EQ(class_of({0x48, 0x87, 0x07}), xchg_memory);
-    EXPECT_EQ(class_of({0x55}), stack);
-    EXPECT_EQ(class_of({0xc3}), control);
-    EXPECT_EQ(class_of({0xd9, 0xe8}), unknown);        // fld1
-    EXPECT_EQ(class_of({0xc5, 0xf8, 0x77}), unknown);  // vzeroupper
-    EXPECT_EQ(class_of({}), unknown);
-    EXPECT_EQ(class_of({0x66, 0x48}), unknown);
-}
-
-TEST(SimpleModel, DependentAddsTakeACycleEach) {
+TEST(TimingModel, DependentAddsTakeACycleEach) {
     CodeBuilder b(0, kernel_base);
     for (int i = 0; i < 8; ++i) b.add_rax_rax();
     EXPECT_EQ(ModelRun().steady_hundredths(b.take()), 800u);
 }
 
-TEST(SimpleModel, DispatchesSixAddsAndTwelveNopsACycle) {
+TEST(TimingModel, DispatchesSixAddsAndTwelveNopsACycle) {
     CodeBuilder moves(0, kernel_base), nops(0, kernel_base);
     for (int i = 0; i < 12; ++i) moves.add({0x48, 0x89, 0xd8}, synthetic::rbx, synthetic::rax);
     for (int i = 0; i < 12; ++i) nops.nop();
@@ -101,19 +62,20 @@ TEST(SimpleModel, DispatchesSixAddsAndTwelveNopsACycle) {
     EXPECT_EQ(ModelRun().steady_hundredths(nops.take()), 100u);
 }
 
-TEST(SimpleModel, UnitsLimitThroughput) {
+TEST(TimingModel, UnitsLimitThroughput) {
     CodeBuilder adds(0, kernel_base), shifts(0, kernel_base), multiplies(0, kernel_base);
-    for (int i = 0; i < 12; ++i) {
-        adds.add({0x48, 0x01, 0xd8}, synthetic::rbx, synthetic::rax);              // add rax, rbx, made independent
-        shifts.add({0x48, 0xc1, 0xe0, 0x03}, synthetic::rbx, synthetic::rax);      // shl
-        multiplies.add({0x48, 0x0f, 0xaf, 0xc3}, synthetic::rbx, synthetic::rax);  // imul
+    for (std::uint8_t i = 0; i < 12; ++i) {
+        const std::uint8_t reg = i % 4;  // rax, rcx, rdx, rbx
+        adds.add({0x48, 0x83, static_cast<std::uint8_t>(0xc0 + reg), 0x01});
+        shifts.add({0x48, 0xc1, static_cast<std::uint8_t>(0xe0 + reg), 0x03});
+        multiplies.add({0x48, 0x6b, static_cast<std::uint8_t>(0xc6 + 8 * reg), 0x07});  // imul reg, rsi, 7
     }
     EXPECT_EQ(ModelRun().steady_hundredths(adds.take()), 300u);
     EXPECT_EQ(ModelRun().steady_hundredths(shifts.take()), 600u);
     EXPECT_EQ(ModelRun().steady_hundredths(multiplies.take()), 1200u);
 }
 
-TEST(SimpleModel, ZeroIdiomBreaksTheChain) {
+TEST(TimingModel, ZeroIdiomBreaksTheChain) {
     CodeBuilder b(0, kernel_base);
     b.add({0x48, 0x0f, 0xaf, 0xc0}, synthetic::rax, synthetic::rax);  // imul rax, rax
     b.add({0x31, 0xc0}, synthetic::rax, synthetic::rax);              // xor eax, eax
@@ -123,7 +85,7 @@ TEST(SimpleModel, ZeroIdiomBreaksTheChain) {
     EXPECT_EQ(ModelRun().steady_hundredths(chain.take()), 300u);
 }
 
-TEST(SimpleModel, LoadChainTakesFourCyclesInL1) {
+TEST(TimingModel, LoadChainTakesFourCyclesInL1) {
     CodeBuilder b(0, kernel_base);
     Instruction& load = b.add({0x48, 0x8b, 0x00}, synthetic::rax, synthetic::rax);  // mov rax, [rax]
     load.operand_count = 1;
@@ -132,7 +94,7 @@ TEST(SimpleModel, LoadChainTakesFourCyclesInL1) {
     EXPECT_EQ(ModelRun().steady_hundredths(b.take(), one), 400u);
 }
 
-TEST(SimpleModel, CacheLevelsHoldWhatTheirSizeSays) {
+TEST(TimingModel, CacheLevelsHoldWhatTheirSizeSays) {
     CodeBuilder b(0, kernel_base);
     Instruction& load = b.add({0x48, 0x8b, 0x00}, synthetic::rax, synthetic::rax);
     load.operand_count = 1;
@@ -149,24 +111,24 @@ TEST(SimpleModel, CacheLevelsHoldWhatTheirSizeSays) {
         }
         return (run.model().now() - start) / (2 * lines);
     };
-    EXPECT_EQ(chase(512), zen4::l1_latency);                // 32 KiB
-    EXPECT_EQ(chase(1024), zen4::l2_latency);               // 64 KiB, LRU: all miss in L1
-    EXPECT_EQ(chase(16384), zen4::l2_latency);              // 1 MiB
-    EXPECT_EQ(chase(32768), zen4::l3_latency);              // 2 MiB
-    EXPECT_EQ(chase((64 << 20) / 64), zen4::dram_latency);  // 64 MiB
+    EXPECT_EQ(chase(512), 4u);                // 32 KiB
+    EXPECT_EQ(chase(1024), 17u);               // 64 KiB, LRU: all miss in L1
+    EXPECT_EQ(chase(16384), 17u);              // 1 MiB
+    EXPECT_EQ(chase(32768), 50u);              // 2 MiB
+    EXPECT_EQ(chase((64 << 20) / 64), 440u);  // 64 MiB
 }
 
-TEST(SimpleModel, StoreForwardsToALoadThroughAnotherBase) {
+TEST(TimingModel, StoreForwardsToALoadThroughAnotherBase) {
     CodeBuilder b(0, kernel_base);
     b.store_rdi_rcx();
     Instruction& load = b.add({0x48, 0x8b, 0x0e}, synthetic::rsi, synthetic::rcx);  // mov rcx, [rsi]
     load.operand_count = 1;
     load.memory[0] = {.base = 6, .kind = AccessKind::load, .size = 8};
     Access both[] = {access(0, AccessKind::store, data), access(1, AccessKind::load, data)};
-    EXPECT_EQ(ModelRun().steady_hundredths(b.take(), both), zen4::forward_latency * 100u);
+    EXPECT_EQ(ModelRun().steady_hundredths(b.take(), both), 650u);
 }
 
-TEST(SimpleModel, LearnsALoopBranchAndPaysForARandomOne) {
+TEST(TimingModel, LearnsALoopBranchAndPaysForARandomOne) {
     CodeBuilder b(0, kernel_base);
     b.add_rax_rax();
     b.jnz();
@@ -189,7 +151,7 @@ TEST(SimpleModel, LearnsALoopBranchAndPaysForARandomOne) {
     EXPECT_LT(chance, 4000u * 14);
 }
 
-TEST(SimpleModel, ReturnsArePredictedByTheReturnStack) {
+TEST(TimingModel, ReturnsArePredictedByTheReturnStack) {
     CodeBuilder caller(0, kernel_base), callee(1, kernel_base + 0x100), after(2, kernel_base + 5);
     caller.add({0xe8, 0xfb, 0, 0, 0}).flow = Flow::call;
     callee.add({0xc3}).flow = Flow::ret;
@@ -205,10 +167,10 @@ TEST(SimpleModel, ReturnsArePredictedByTheReturnStack) {
         return (run.model().now() - before) / 100;
     };
     EXPECT_LE(cost(r), 4u);
-    EXPECT_GE(cost(a), zen4::mispredict_indirect);  // returns elsewhere, as a context switch does
+    EXPECT_GE(cost(a), 14u);  // returns elsewhere, as a context switch does
 }
 
-TEST(SimpleModel, SystemInstructionsTakeWhatTheTableSaysAndCountAsPlaceholders) {
+TEST(TimingModel, SystemInstructionsTakeWhatTheTableSaysAndCountAsPlaceholders) {
     for (Special special : {Special::syscall, Special::wrmsr, Special::rdtsc, Special::pause}) {
         CodeBuilder b(0, kernel_base);
         b.special({0x0f, 0x05}, special);
@@ -221,7 +183,7 @@ TEST(SimpleModel, SystemInstructionsTakeWhatTheTableSaysAndCountAsPlaceholders) 
     }
 }
 
-TEST(SimpleModel, EverySpecialHasACost) {
+TEST(TimingModel, EverySpecialHasACost) {
     for (unsigned s = 0; s <= static_cast<unsigned>(Special::unsupported); ++s) {
         auto special = static_cast<Special>(s);
         if (special == Special::plain || special == Special::nop || special == Special::string) continue;
@@ -230,7 +192,7 @@ TEST(SimpleModel, EverySpecialHasACost) {
     }
 }
 
-TEST(SimpleModel, RepMoveFollowsTheMeasuredPoints) {
+TEST(TimingModel, RepMoveFollowsTheMeasuredPoints) {
     EXPECT_EQ(zen4::rep_move_cycles(0), 14u);
     EXPECT_EQ(zen4::rep_move_cycles(256), 34u);
     EXPECT_EQ(zen4::rep_move_cycles(4096), 280u);
@@ -239,10 +201,10 @@ TEST(SimpleModel, RepMoveFollowsTheMeasuredPoints) {
     EXPECT_GT(zen4::rep_move_cycles(~0ull), 1u << 29);
 }
 
-TEST(SimpleModel, NowIsTheSumOfAllRetireTimesWithTransfers) {
+TEST(TimingModel, NowIsTheSumOfAllRetireTimesWithTransfers) {
     class Adder final : public EventSink {
       public:
-        std::unique_ptr<TimingModel> model = make_simple_model();
+        std::unique_ptr<TimingModel> model = make_model(default_cpu_model);
         Cycle sum = 0, placeholder = 0;
         std::vector<RetireTime> times{max_block_instructions};
         void on_code(const CodeBlock& code) override { model->on_code(code); }
