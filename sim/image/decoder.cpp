@@ -209,7 +209,8 @@ bool LlvmDecoder::has_encoded_memory(unsigned& first) const {
     if (found != operands.end()) return true;
     // LEA's address has no type of its own.
     constexpr unsigned with_address = 6;
-    const bool lea = operands.size() == with_address && opcode_name(static_cast<std::uint16_t>(inst_.getOpcode())).starts_with("LEA");
+    const bool lea = operands.size() == with_address &&
+                     opcode_name(static_cast<std::uint16_t>(inst_.getOpcode())).starts_with("LEA");
     if (lea) first = 1;
     return lea;
 }

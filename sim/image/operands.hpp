@@ -27,7 +27,8 @@ struct RegisterUse {
 
 struct Operands {
     static constexpr unsigned most = 24;
-    std::array<RegisterUse, most> registers{};  // neither those of memory operands nor the stack pointer of push and pop
+    std::array<RegisterUse, most>
+        registers{};  // neither those of memory operands nor the stack pointer of push and pop
     std::uint8_t count = 0;
     std::array<std::uint8_t, 2> address{0xff, 0xff};  // units of the encoded memory operand: base, index
     bool encoded_memory = false;                      // there is one, maybe only an address (lea)

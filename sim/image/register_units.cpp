@@ -25,16 +25,18 @@ enum class FlagPart { carry, others, both };
 // Of a condition as encoded (SDM 2D B.1.4.7): b, ae; be, a; the rest.
 FlagPart condition_part(std::int64_t condition) {
     switch (condition >> 1) {
-        case 1: return FlagPart::carry;
-        case 3: return FlagPart::both;
-        default: return FlagPart::others;
+        case 1:
+            return FlagPart::carry;
+        case 3:
+            return FlagPart::both;
+        default:
+            return FlagPart::others;
     }
 }
 
 FlagPart parts_read(const llvm::MCInst& inst, std::string_view name) {
     for (const std::string_view start : {"JCC", "SETCC", "CMOV"})
-        if (name.starts_with(start) && inst.getNumOperands() != 0 &&
-            inst.getOperand(inst.getNumOperands() - 1).isImm())
+        if (name.starts_with(start) && inst.getNumOperands() != 0 && inst.getOperand(inst.getNumOperands() - 1).isImm())
             return condition_part(inst.getOperand(inst.getNumOperands() - 1).getImm());
     for (const std::string_view start : {"ADC", "SBB", "RCL", "RCR", "CMC", "SALC"})
         if (name.starts_with(start)) return FlagPart::carry;

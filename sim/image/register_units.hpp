@@ -15,7 +15,8 @@ class RegisterUnits {
   public:
     explicit RegisterUnits(const llvm::MCRegisterInfo&);
 
-    // `name`: LLVM's of the opcode. memory: where the encoded memory operand starts; beyond the operands: there is none.
+    // `name`: LLVM's of the opcode. memory: where the encoded memory operand starts; beyond the operands: there is
+    // none.
     Operands list(const llvm::MCInst&, const llvm::MCInstrDesc&, std::string_view name, unsigned memory) const;
 
   private:

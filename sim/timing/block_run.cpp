@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <cstdlib>
 #include <sim/timing/block_run.hpp>
 #include <stdexcept>
-#include <cstdlib>
 
 namespace sim::timing {
 
@@ -14,7 +14,9 @@ BlockRun::BlockRun(const Machine& machine, RecipeBook& book, Decoder& decoder, s
         if (!decoded) throw std::runtime_error("no instruction at byte " + std::to_string(at));
         BlockInstruction one{*decoded, decoder.operands(), {}, std::string(decoder.opcode_name(decoded->opcode)), {}};
         one.recipe = book.make(one.instruction, one.operands, one.name);
-        one.recipe.fused = !instructions_.empty() && RecipeBook::fuses(instructions_.back().name, instructions_.back().instruction, instructions_.back().operands, one.name);
+        one.recipe.fused =
+            !instructions_.empty() && RecipeBook::fuses(instructions_.back().name, instructions_.back().instruction,
+                                                        instructions_.back().operands, one.name);
         one.text = decoder.text(bytes.subspan(at), base + at);
         instructions_.push_back(std::move(one));
         at += decoded->length;
@@ -29,7 +31,9 @@ std::vector<Access> BlockRun::accesses(const BlockInstruction& one) {
         std::uint64_t address = static_cast<std::uint64_t>(operand.displacement);
         if (operand.base != no_register) address += values_[operand.base];
         if (operand.index != no_register) address += values_[operand.index] * operand.scale;
-        list.push_back({0, operand.kind, static_cast<std::uint8_t>(std::min<unsigned>(operand.size ? operand.size : 8, 64)), false, address, address});
+        list.push_back({0, operand.kind,
+                        static_cast<std::uint8_t>(std::min<unsigned>(operand.size ? operand.size : 8, 64)), false,
+                        address, address});
     }
     return list;
 }
@@ -57,16 +61,21 @@ void BlockRun::execute(const BlockInstruction& one) {
     }
     if (to < 0) return;
     std::uint64_t& value = values_[to];
-    if (name.starts_with("ADD64ri") || name.starts_with("ADD32ri") || name.starts_with("ADD64i32")) value += std::uint64_t(operands.immediate);
-    else if (name.starts_with("SUB64ri") || name.starts_with("SUB32ri") || name.starts_with("SUB64i32")) value -= std::uint64_t(operands.immediate);
+    if (name.starts_with("ADD64ri") || name.starts_with("ADD32ri") || name.starts_with("ADD64i32"))
+        value += std::uint64_t(operands.immediate);
+    else if (name.starts_with("SUB64ri") || name.starts_with("SUB32ri") || name.starts_with("SUB64i32"))
+        value -= std::uint64_t(operands.immediate);
     else if (name.starts_with("INC")) ++value;
     else if (name.starts_with("DEC")) --value;
     else if ((name.starts_with("MOV64rr") || name.starts_with("MOV32rr")) && from >= 0) value = values_[from];
     else if (name.starts_with("MOV32ri") || name.starts_with("MOV64ri")) value = std::uint64_t(operands.immediate);
-    else if ((name.starts_with("XOR32rr") || name.starts_with("XOR64rr") || name.starts_with("SUB32rr") || name.starts_with("SUB64rr")) && from == to) value = 0;
+    else if ((name.starts_with("XOR32rr") || name.starts_with("XOR64rr") || name.starts_with("SUB32rr") ||
+              name.starts_with("SUB64rr")) &&
+             from == to)
+        value = 0;
     else if (name.starts_with("ADD64rr") && from >= 0) value += values_[from];
     else if (name.starts_with("SUB64rr") && from >= 0) value -= values_[from];
-    else if (name.starts_with("AND64ri") ) value &= std::uint64_t(operands.immediate);
+    else if (name.starts_with("AND64ri")) value &= std::uint64_t(operands.immediate);
     else if (name.starts_with("LEA64r") || name.starts_with("LEA64_32r")) {
         const MemoryOperand& operand = instruction.memory[0];
         std::uint64_t address = static_cast<std::uint64_t>(operand.displacement);

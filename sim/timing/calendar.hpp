@@ -22,8 +22,8 @@ class Calendar {
         }
     }
 
-    // Books `cycles` in a row of one of the units (a bit each) from `ready` on, and returns the first. Of units that are
-    // free equally early the one after the last that was used is taken.
+    // Books `cycles` in a row of one of the units (a bit each) from `ready` on, and returns the first. Of units that
+    // are free equally early the one after the last that was used is taken.
     std::uint64_t book(std::uint32_t units, unsigned cycles, std::uint64_t ready) {
         if (ready + 2 * cycles + 64 >= base_ + window) return ready;  // so far ahead nothing else competes
         std::uint64_t best = ~0ull;

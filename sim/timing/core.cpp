@@ -59,8 +59,9 @@ void Core::commit_store(const Recipe& recipe, const Access& access, std::uint64_
 void Core::remember_store(const Recipe& recipe, const Access& access, std::uint64_t data) {
     const std::uint64_t end = access.virtual_address + access.size;
     for (std::uint64_t granule = access.virtual_address >> 3; granule <= (end - 1) >> 3; ++granule)
-        stores_[slot_of(granule)] = {granule, store_,  access.virtual_address, end, data, ~0ull, number_,
-                                     recipe.store_name, version(recipe), recipe.vector_store};
+        stores_[slot_of(granule)] = {
+            granule,           store_,          access.virtual_address, end, data, ~0ull, number_,
+            recipe.store_name, version(recipe), recipe.vector_store};
 }
 
 Core::Ready Core::loaded_at(const Operation& operation, const Recipe& recipe, const Access& access,
@@ -84,11 +85,14 @@ Core::Ready Core::loaded_at(const Operation& operation, const Recipe& recipe, co
         return at >= loaded.at ? Ready{at, youngest->maker, Wait::forwarding} : loaded;
     };
     if (youngest->start > start || youngest->end < end)  // not all of it: the load waits for the cache
-        return forwarded(youngest->data + (recipe.vector_load ? machine_.forward_failed_vector : machine_.forward_failed));
+        return forwarded(youngest->data +
+                         (recipe.vector_load ? machine_.forward_failed_vector : machine_.forward_failed));
     if (machine_.memory_renaming && recipe.load_name && recipe.load_name == youngest->name &&
         youngest->start == start && youngest->version == version(recipe))
         return {youngest->data, youngest->maker, Wait::dependency};
-    const unsigned wide = access.size > 32 ? machine_.forward_64_bytes : access.size > 16 ? machine_.forward_32_bytes : 0;
+    const unsigned wide = access.size > 32   ? machine_.forward_64_bytes
+                          : access.size > 16 ? machine_.forward_32_bytes
+                                             : 0;
     return forwarded(youngest->data + (recipe.vector_load || youngest->vector ? machine_.forward_vector + wide
                                                                               : machine_.forward_integer));
 }
@@ -121,7 +125,8 @@ Core::Issued Core::run_operation(const Operation& operation, const Recipe& recip
         result.at = last.at;
     }
     // Who waits for this one waits for what it waited for, if that was memory.
-    if (result.why == Wait::none && last.why >= Wait::forwarding && last.why <= Wait::coherence) result.why = Wait::dependency;
+    if (result.why == Wait::none && last.why >= Wait::forwarding && last.why <= Wait::coherence)
+        result.why = Wait::dependency;
     for (unsigned i = 0; i < operation.result_count; ++i) {
         ready_[operation.results[i]] = result;
         ++versions_[operation.results[i]];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The out-of-order core: when each instruction of one CPU's stream is dispatched, issued, complete and retired. It looks
-// at instructions in program order, once each, and books what they need: a slot of dispatch, places in the windows, a
-// cycle of a unit, a slot of retirement. An instruction-window-centric model in the manner of Sniper (Carlson et al.,
-// ACM TACO 11(3), 2014), with units booked by cycle. No wrong paths are executed.
+// The out-of-order core: when each instruction of one CPU's stream is dispatched, issued, complete and retired. It
+// looks at instructions in program order, once each, and books what they need: a slot of dispatch, places in the
+// windows, a cycle of a unit, a slot of retirement. An instruction-window-centric model in the manner of Sniper
+// (Carlson et al., ACM TACO 11(3), 2014), with units booked by cycle. No wrong paths are executed.
 #pragma once
 #include <cstdint>
 #include <sim/events.hpp>
@@ -47,7 +47,6 @@ class Window {
     std::vector<std::uint16_t> leaving_;
 };
 
-
 class Core {
   public:
     // `operations`: RecipeBook's; both outlive the core.
@@ -60,7 +59,9 @@ class Core {
         const std::uint64_t slot = cycle * 2 * machine_.dispatch_width;
         if (slot > slot_) slot_ = slot, held_ = why, held_until_ = cycle;
     }
-    void delay_dispatch(unsigned cycles) { hold_until(slot_ / (2 * machine_.dispatch_width) + cycles, Wait::front_end); }
+    void delay_dispatch(unsigned cycles) {
+        hold_until(slot_ / (2 * machine_.dispatch_width) + cycles, Wait::front_end);
+    }
     // Everything before has retired; then so many cycles in which nothing else happens.
     void drain(unsigned cycles);
     std::uint64_t retired() const { return retire_slot_ / machine_.retire_width; }
@@ -71,11 +72,13 @@ class Core {
         std::uint64_t start = 0, end = 0;             // bytes stored
         std::uint64_t data = 0, commit = 0;           // cycles: forwardable, in the cache
         std::uint64_t maker = 0;                      // number of the storing instruction
-        std::uint32_t name = 0, version = 0;  // of the operand's registers
+        std::uint32_t name = 0, version = 0;          // of the operand's registers
         bool vector = false;
     };
     static constexpr unsigned store_slot_bits = 10;
-    static std::size_t slot_of(std::uint64_t granule) { return granule * 0x9e3779b97f4a7c15ull >> (64 - store_slot_bits); }
+    static std::size_t slot_of(std::uint64_t granule) {
+        return granule * 0x9e3779b97f4a7c15ull >> (64 - store_slot_bits);
+    }
 
     std::uint64_t dispatch(const Recipe&);
     struct Ready {  // a value: from when, what its making waited for, which instruction made it

@@ -6,7 +6,7 @@ namespace sim::timing {
 namespace {
 
 // The assembler copies a file into the object; the path is the compiler's -I of the source folder.
-#define BUILT_IN(name, file)                                                        \
+#define BUILT_IN(name, file)                                                                           \
     asm(".pushsection .rodata\n" #name "_begin: .incbin \"" file "\"\n" #name "_end:\n.popsection\n"); \
     extern "C" const char name##_begin[], name##_end[]
 BUILT_IN(znver4_sched, EXO_TIMING_DATA "/znver4.sched");

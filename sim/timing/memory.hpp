@@ -17,7 +17,9 @@ class Memory {
     // Of a load issued at `cycle`.
     Delay load(const Access& access, std::uint64_t cycle) { return touch(access.physical_address >> line_bits, cycle); }
     // Of a store that is ready to go to the cache at `cycle`: until its line is there.
-    Delay store(const Access& access, std::uint64_t cycle) { return touch(access.physical_address >> line_bits, cycle); }
+    Delay store(const Access& access, std::uint64_t cycle) {
+        return touch(access.physical_address >> line_bits, cycle);
+    }
     // Of code, for the line that holds the address.
     Delay fetch(std::uint64_t physical_address, std::uint64_t) {
         const std::uint64_t line = physical_address >> line_bits;

@@ -47,8 +47,8 @@ struct InstructionTimes {
 struct RetireTime {
     std::uint32_t cycles = 0;  // since the instruction retired before it on this CPU; 0 when they retire together
     std::uint32_t placeholder_cycles = 0;  // the part of `cycles` that rests on estimates and placeholders
-    std::uint32_t less = 0, more = 0;      // by which that part may be shorter or longer: likely less low, high less likely
-    Wait wait = Wait::none;                // what `cycles` were spent on
+    std::uint32_t less = 0, more = 0;  // by which that part may be shorter or longer: likely less low, high less likely
+    Wait wait = Wait::none;            // what `cycles` were spent on
 
     bool operator==(const RetireTime&) const = default;
 };

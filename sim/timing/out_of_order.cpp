@@ -88,8 +88,7 @@ class OutOfOrderModel final : public TimingModel {
             if (one.new_line || i == 0) fetch(code, block.first + i);
             if (one.system || one.string) [[unlikely]]
                 out[i] = special(one, first, access);
-            else
-                out[i] = ordinary(one, {first, access}, whole && i + 1 == block.count && block.taken);
+            else out[i] = ordinary(one, {first, access}, whole && i + 1 == block.count && block.taken);
             if (!details.empty()) details[i] = times_;
         }
         if (whole) branch(block);
@@ -134,7 +133,8 @@ class OutOfOrderModel final : public TimingModel {
     // System and string instructions: everything before them retires, then they take their time.
     RetireTime special(const Prepared& one, const Access* first, const Access* last) {
         std::uint64_t bytes[2] = {0, 0}, cycles = one.system ? one.system->cycles : 0;
-        std::uint32_t guessed = one.system && one.system->provenance == Provenance::placeholder ? one.system->cycles : 0;
+        std::uint32_t guessed =
+            one.system && one.system->provenance == Provenance::placeholder ? one.system->cycles : 0;
         unsigned misses = 0;
         std::uint64_t line = ~0ull;
         for (const Access* access = first; access != last; ++access) {
@@ -215,9 +215,9 @@ std::vector<std::unique_ptr<TimingModel>> make_models(std::string_view cpu, unsi
 }
 
 std::string_view wait_name(Wait wait) {
-    static constexpr std::string_view names[] = {"none",       "front end", "mispredict", "window", "dependency",
-                                                 "unit",       "forwarding", "L2",        "L3",     "memory",
-                                                 "TLB",        "coherence", "serialisation", "device"};
+    static constexpr std::string_view names[] = {
+        "none", "front end", "mispredict", "window", "dependency", "unit",          "forwarding",
+        "L2",   "L3",        "memory",     "TLB",    "coherence",  "serialisation", "device"};
     return names[static_cast<std::size_t>(wait)];
 }
 

@@ -17,7 +17,8 @@ bool is_vector(std::uint8_t unit) { return unit >= unit::vector && unit < unit::
 
 template <std::size_t n>
 void add(std::array<std::uint8_t, n>& list, std::uint8_t& count, std::uint8_t value) {
-    if (count < n && std::find(list.begin(), list.begin() + count, value) == list.begin() + count) list[count++] = value;
+    if (count < n && std::find(list.begin(), list.begin() + count, value) == list.begin() + count)
+        list[count++] = value;
 }
 
 // The name of a memory operand, for memory renaming: same base, index, scale and displacement. Of rsp the renamer
@@ -37,18 +38,19 @@ std::uint32_t operand_name(const MemoryOperand& operand) {
 bool is_eliminated_move(std::string_view name) {
     if (name == "MOV32rr" || name == "MOV64rr" || name == "MOV32rr_REV" || name == "MOV64rr_REV") return true;
     if (name.find("rr") == name.npos || name.find("rrk") != name.npos) return false;
-    return starts_with_any(name, {"MOVAPSrr", "MOVAPDrr", "MOVUPSrr", "MOVUPDrr", "MOVDQArr", "MOVDQUrr", "VMOVAPSrr",
-                                  "VMOVAPDrr", "VMOVUPSrr", "VMOVUPDrr", "VMOVDQArr", "VMOVDQUrr", "VMOVAPSY",
-                                  "VMOVAPDY", "VMOVUPSY", "VMOVUPDY", "VMOVDQAY", "VMOVDQUY", "VMOVAPSZ", "VMOVAPDZ",
-                                  "VMOVUPSZ", "VMOVUPDZ", "VMOVDQA32Z", "VMOVDQA64Z", "VMOVDQU32Z", "VMOVDQU64Z"});
+    return starts_with_any(name,
+                           {"MOVAPSrr",  "MOVAPDrr",   "MOVUPSrr",   "MOVUPDrr",   "MOVDQArr",  "MOVDQUrr", "VMOVAPSrr",
+                            "VMOVAPDrr", "VMOVUPSrr",  "VMOVUPDrr",  "VMOVDQArr",  "VMOVDQUrr", "VMOVAPSY", "VMOVAPDY",
+                            "VMOVUPSY",  "VMOVUPDY",   "VMOVDQAY",   "VMOVDQUY",   "VMOVAPSZ",  "VMOVAPDZ", "VMOVUPSZ",
+                            "VMOVUPDZ",  "VMOVDQA32Z", "VMOVDQA64Z", "VMOVDQU32Z", "VMOVDQU64Z"});
 }
 
 // Zeroing by a register with itself; `ones`: the same for all ones, which needs a unit but no source.
 bool is_zero_idiom(std::string_view name) {
     if (name.find("rr") == name.npos || name.find("rrk") != name.npos) return false;
-    return starts_with_any(
-        name, {"XOR32rr", "XOR64rr", "SUB32rr", "SUB64rr", "XORPS", "XORPD", "VXORPS", "VXORPD", "PXOR", "VPXOR",
-               "PSUB", "VPSUB", "PANDN", "VPANDN", "ANDNPS", "ANDNPD", "VANDNPS", "VANDNPD", "PCMPGT", "VPCMPGT"}) &&
+    return starts_with_any(name, {"XOR32rr", "XOR64rr", "SUB32rr", "SUB64rr", "XORPS",  "XORPD",  "VXORPS",
+                                  "VXORPD",  "PXOR",    "VPXOR",   "PSUB",    "VPSUB",  "PANDN",  "VPANDN",
+                                  "ANDNPS",  "ANDNPD",  "VANDNPS", "VANDNPD", "PCMPGT", "VPCMPGT"}) &&
            !starts_with_any(name, {"PSUBS", "PSUBUS", "VPSUBS", "VPSUBUS"});
 }
 bool breaks_dependency(std::string_view name) {
@@ -104,8 +106,8 @@ const Cost* RecipeBook::lea_cost(const MemoryOperand& address) const {
 // ADD64rm, ADD64mr, ADD64mi8: what ADD64rr and ADD64ri8 cost.
 const Cost* RecipeBook::register_form(std::string_view name) const {
     static constexpr std::pair<std::string_view, std::string_view> forms[] = {
-        {"rmi", "rri"}, {"rmr", "rrr"}, {"rrm", "rrr"}, {"rm", "rr"}, {"mr", "rr"}, {"mi", "ri"},
-        {"m1", "r1"},   {"mCL", "rCL"}, {"m", "r"}};
+        {"rmi", "rri"}, {"rmr", "rrr"}, {"rrm", "rrr"}, {"rm", "rr"}, {"mr", "rr"},
+        {"mi", "ri"},   {"m1", "r1"},   {"mCL", "rCL"}, {"m", "r"}};
     for (const auto& [memory, registers] : forms) {
         for (auto at = name.rfind(memory); at != name.npos && at > 0; at = name.rfind(memory, at - 1)) {
             std::string changed(name);
@@ -208,9 +210,11 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
     const MemoryOperand* operand = load ? load : store;
     if (operand && operand->base < 16) recipe.base = operand->base;
     if (operand && operand->index < 16) recipe.index = operand->index;
-    recipe.stack_sync = !stack && (std::find(parts.sources.begin(), parts.sources.begin() + parts.source_count, rsp) != parts.sources.begin() + parts.source_count ||
-                        recipe.base == rsp || operands.address[0] == rsp);
-    recipe.stack_written = !stack && std::find(parts.results.begin(), parts.results.begin() + parts.result_count, rsp) != parts.results.begin() + parts.result_count;
+    recipe.stack_sync = !stack && (std::find(parts.sources.begin(), parts.sources.begin() + parts.source_count, rsp) !=
+                                       parts.sources.begin() + parts.source_count ||
+                                   recipe.base == rsp || operands.address[0] == rsp);
+    recipe.stack_written = !stack && std::find(parts.results.begin(), parts.results.begin() + parts.result_count,
+                                               rsp) != parts.results.begin() + parts.result_count;
     recipe.latency = static_cast<std::uint16_t>(parts.latency);
     if (load || store) {
         if (const Cost* plain = register_form(name); plain && plain->advance == 0) {
@@ -227,7 +231,8 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
     recipe.half_slots = static_cast<std::uint8_t>(2 * std::clamp<unsigned>(own ? own->uops : 1, 1, 60));
 
     const bool vector_data = (parts.result_count && is_vector(parts.results[0])) ||
-                             (parts.source_count && std::any_of(parts.sources.begin(), parts.sources.begin() + parts.source_count, is_vector));
+                             (parts.source_count && std::any_of(parts.sources.begin(),
+                                                                parts.sources.begin() + parts.source_count, is_vector));
     std::uint8_t addresses[2] = {operands.address[0], operands.address[1]};
     const auto address_sources = [&](Operation& operation, const MemoryOperand& of) {
         if (of.base != no_register && !(stack && of.base == rsp))
@@ -235,20 +240,25 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
         if (of.index != no_register) add(operation.sources, operation.source_count, of.index);
         if (!stack && addresses[1] != 0xff) add(operation.sources, operation.source_count, addresses[1]);
     };
-    const bool moves_only = (load || store) && (starts_with_any(name, {"MOV", "VMOV", "PUSH", "POP", "LDDQU", "VLDDQU", "VBROADCAST", "KMOV"}) &&
-                            !name.starts_with("POPCNT") && !name.starts_with("MOVBE")) && !starts_with_any(name, {"MOVHP", "MOVLP", "VMOVHP", "VMOVLP", "POPF", "PUSHF"});
+    const bool moves_only =
+        (load || store) &&
+        (starts_with_any(name, {"MOV", "VMOV", "PUSH", "POP", "LDDQU", "VLDDQU", "VBROADCAST", "KMOV"}) &&
+         !name.starts_with("POPCNT") && !name.starts_with("MOVBE")) &&
+        !starts_with_any(name, {"MOVHP", "MOVLP", "VMOVHP", "VMOVLP", "POPF", "PUSHF"});
     if (load) {
         Operation& operation = operations_.emplace_back();
         operation.kind = OperationKind::load;
         operation.units = address_units_;
-        operation.latency = static_cast<std::uint16_t>((vector_data ? machine_.load_vector : machine_.load_integer) +
-                                                       (load->index != no_register && !vector_data ? machine_.load_indexed : 0));
+        operation.latency =
+            static_cast<std::uint16_t>((vector_data ? machine_.load_vector : machine_.load_integer) +
+                                       (load->index != no_register && !vector_data ? machine_.load_indexed : 0));
         address_sources(operation, *load);
         add(operation.results, operation.result_count, value::loaded);
         ++recipe.operations;
         recipe.load_bytes = static_cast<std::uint8_t>(std::min<unsigned>(load->size, 64));
         recipe.vector_load = vector_data;
-        const bool simple = moves_only || (store && !starts_with_any(name, {"XADD", "XCHG", "CMPXCHG", "BT", "SH", "RO", "RC", "SA"}));
+        const bool simple =
+            moves_only || (store && !starts_with_any(name, {"XADD", "XCHG", "CMPXCHG", "BT", "SH", "RO", "RC", "SA"}));
         recipe.load_name = vector_data || !simple || recipe.locked ? 0 : operand_name(*load);
         if (vector_data) {
             Operation& port = operations_.emplace_back();
@@ -260,7 +270,9 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
         }
     }
     if (recipe.locked) {
-        recipe.locked_cycles = static_cast<std::uint8_t>(name.starts_with("CMPXCHG16") ? 14 : name.starts_with("CMPXCHG") ? 9 : 7);
+        recipe.locked_cycles = static_cast<std::uint8_t>(name.starts_with("CMPXCHG16") ? 14
+                                                         : name.starts_with("CMPXCHG") ? 9
+                                                                                       : 7);
     }
     if (moves_only && load && !store) {
         for (unsigned i = 0; i < parts.result_count; ++i) {
@@ -287,8 +299,7 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
         if (!moves_only) add(data.sources, data.source_count, value::computed);
         else if (load) add(data.sources, data.source_count, value::loaded);
         else
-            for (unsigned i = 0; i < parts.source_count; ++i)
-                add(data.sources, data.source_count, parts.sources[i]);
+            for (unsigned i = 0; i < parts.source_count; ++i) add(data.sources, data.source_count, parts.sources[i]);
         recipe.operations += 2;
         recipe.store_bytes = static_cast<std::uint8_t>(std::min<unsigned>(store->size, 64));
         recipe.vector_store = vector_data;
@@ -301,9 +312,9 @@ bool RecipeBook::fuses(std::string_view compare, const Instruction& instruction,
                        std::string_view branch) {
     if (!branch.starts_with("JCC")) return false;
     if (instruction.operand_count && instruction.memory[0].kind != AccessKind::load) return false;
-    return starts_with_any(compare, {"CMP8", "CMP16", "CMP32", "CMP64", "TEST", "ADD8", "ADD16", "ADD32", "ADD64",
-                                     "SUB8", "SUB16", "SUB32", "SUB64", "AND8", "AND16", "AND32", "AND64", "OR8",
-                                     "OR16", "OR32", "OR64", "XOR8", "XOR16", "XOR32", "XOR64", "INC", "DEC"});
+    return starts_with_any(compare, {"CMP8", "CMP16", "CMP32", "CMP64", "TEST",  "ADD8",  "ADD16", "ADD32", "ADD64",
+                                     "SUB8", "SUB16", "SUB32", "SUB64", "AND8",  "AND16", "AND32", "AND64", "OR8",
+                                     "OR16", "OR32",  "OR64",  "XOR8",  "XOR16", "XOR32", "XOR64", "INC",   "DEC"});
 }
 
 }  // namespace sim::timing

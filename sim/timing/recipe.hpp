@@ -49,11 +49,11 @@ struct Recipe {
     bool stack_sync = false;    // reads rsp explicitly: a stack engine that has moved it inserts an operation
     bool locked = false;
     bool branch = false;
-    bool known = true;          // false: nobody knows its cost
+    bool known = true;  // false: nobody knows its cost
     std::uint8_t load_bytes = 0, store_bytes = 0;
     bool vector_load = false, vector_store = false;
-    std::uint8_t from = value::nowhere, to = value::nowhere;  // of a move or exchange
-    std::uint32_t first = 0;                                  // of its operations, in RecipeBook::operations
+    std::uint8_t from = value::nowhere, to = value::nowhere;     // of a move or exchange
+    std::uint32_t first = 0;                                     // of its operations, in RecipeBook::operations
     std::uint8_t base = value::nowhere, index = value::nowhere;  // of the memory operand
     bool stack_written = false;
     std::uint8_t locked_cycles = 0;

@@ -22,7 +22,8 @@ unsigned number_in(std::string_view text, std::string_view line) {
 // The word behind `key` in a line of "key=word key=word".
 std::string_view field(std::string_view line, std::string_view key) {
     const auto at = line.find(key);
-    if (at == line.npos) throw std::runtime_error("scheduling data: no " + std::string(key) + " in '" + std::string(line) + "'");
+    if (at == line.npos)
+        throw std::runtime_error("scheduling data: no " + std::string(key) + " in '" + std::string(line) + "'");
     const auto word = line.substr(at + key.size());
     return word.substr(0, word.find(' '));
 }

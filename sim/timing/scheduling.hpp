@@ -43,7 +43,7 @@ class Scheduling {
   private:
     std::string origin_;
     std::vector<Cost> costs_;
-    std::unordered_map<std::string_view, std::uint32_t> by_opcode_;  // views into the text, which outlives this
+    std::unordered_map<std::string_view, std::uint32_t> by_opcode_;   // views into the text, which outlives this
     std::vector<std::pair<std::string_view, std::size_t>> by_start_;  // names that end with '*'
 };
 
