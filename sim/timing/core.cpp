@@ -11,46 +11,43 @@ Core::Core(const Machine& machine, const std::vector<Operation>& operations, Mem
       integer_(machine.integer_scheduler),
       vector_(machine.vector_scheduler),
       loads_(machine.load_queue),
+      dispatch_{2 * machine.dispatch_width},
+      retire_{machine.retire_width},
       reorder_(machine.reorder_buffer),
       store_queue_(machine.store_queue),
       stores_(std::size_t{1} << store_slot_bits) {}
 
 void Core::drain(unsigned cycles) {
-    const std::uint64_t done = std::max(retired(), slot_ / (2 * machine_.dispatch_width)) + cycles;
+    const std::uint64_t done = std::max(retired(), dispatch_.cycle) + cycles;
     hold_until(done, Wait::serialisation);
-    retire_slot_ = std::max(retire_slot_, done * machine_.retire_width);
+    retire_.advance(done);
 }
 
 // A slot in order, a place in the reorder buffer, and one in the store queue.
 std::uint64_t Core::dispatch(const Recipe& recipe) {
-    const std::uint64_t half_slots = 2 * machine_.dispatch_width;
-    const unsigned entries = std::max(1u, recipe.half_slots / 2u);
-    hold_until(reorder_[(entry_ + entries - 1) % reorder_.size()], Wait::window);
-    if (recipe.store_bytes) hold_until(store_queue_[store_ % store_queue_.size()], Wait::window);
-    return slot_ / half_slots;
+    hold_until(reorder_.oldest(entries_of(recipe)), Wait::window);
+    if (recipe.store_bytes) hold_until(store_queue_.oldest(1), Wait::window);
+    return dispatch_.cycle;
 }
 
 std::uint64_t Core::retire(std::uint64_t complete, unsigned slots) {
-    retire_slot_ = std::max(retire_slot_, (complete + 1) * machine_.retire_width);
-    const std::uint64_t at = retire_slot_ / machine_.retire_width;
-    retire_slot_ += slots;
+    retire_.advance(complete + 1);
+    const std::uint64_t at = retire_.cycle;
+    retire_.take(slots);
     return at;
 }
 
 // The L1 takes one line a cycle; neighbours in program order that go to the same line go together.
-void Core::commit_store(const Recipe& recipe, const Access& access, std::uint64_t retired) {
+void Core::commit_store(const Access& access, std::uint64_t retired) {
     const std::uint64_t line = access.physical_address >> 6;
     const bool crossing = (access.physical_address & 63) + access.size > 64;
-    const bool merges = line == last_line_ && !crossing && !recipe.vector_store && merged_ < machine_.stores_merged &&
-                        last_commit_ > retired;
+    const bool merges = line == last_line_ && !crossing && last_commit_ > retired;
     if (!merges) {
-        last_commit_ = std::max(last_commit_ + 1 + crossing + (access.size > 32), retired + 1);
+        last_commit_ = std::max(last_commit_ + 1 + crossing, retired + 1);
         if (memory_ && !access.io) last_commit_ += memory_->store(access, last_commit_).cycles;
-        merged_ = 0;
     }
-    ++merged_;
     last_line_ = line;
-    store_queue_[store_++ % store_queue_.size()] = last_commit_;
+    ++store_, store_queue_.put(last_commit_);
     for (std::uint64_t granule = access.virtual_address >> 3;
          granule <= (access.virtual_address + access.size - 1) >> 3; ++granule)
         stores_[slot_of(granule)].commit = last_commit_;
@@ -89,12 +86,13 @@ Core::Ready Core::loaded_at(const Operation& operation, const Recipe& recipe, co
                          (recipe.vector_load ? machine_.forward_failed_vector : machine_.forward_failed));
     if (machine_.memory_renaming && recipe.load_name && recipe.load_name == youngest->name &&
         youngest->start == start && youngest->version == version(recipe))
-        return {youngest->data, youngest->maker, Wait::dependency};
+        return renamed_ = true, Ready{youngest->data, youngest->maker, Wait::dependency};
     const unsigned wide = access.size > 32   ? machine_.forward_64_bytes
                           : access.size > 16 ? machine_.forward_32_bytes
                                              : 0;
-    return forwarded(youngest->data + (recipe.vector_load || youngest->vector ? machine_.forward_vector + wide
-                                                                              : machine_.forward_integer));
+    return forwarded(youngest->data + (youngest->vector     ? machine_.forward_vector + wide
+                                       : recipe.vector_load ? machine_.forward_to_vector
+                                                            : machine_.forward_integer));
 }
 
 Core::Issued Core::run_operation(const Operation& operation, const Recipe& recipe, std::span<const Access> accesses,
@@ -140,7 +138,7 @@ void Core::stack(const Recipe& recipe, std::uint64_t dispatched) {
     constexpr unsigned rsp = 4;
     if (recipe.stack_sync && stack_moved_) {
         ready_[rsp].at = std::max(ready_[rsp].at, dispatched + 1) + 1;
-        slot_ += 2;
+        dispatch_.take(2);
         stack_moved_ = false;
     }
     if (recipe.stack_written) stack_moved_ = false;
@@ -148,13 +146,12 @@ void Core::stack(const Recipe& recipe, std::uint64_t dispatched) {
 }
 
 InstructionTimes Core::step(const Recipe& recipe, std::span<const Access> accesses, bool taken) {
-    const std::uint64_t half_slots = 2 * machine_.dispatch_width;
     ++number_;
-    const std::uint64_t before = slot_ / half_slots;
+    const std::uint64_t before = dispatch_.cycle;
     std::uint64_t dispatched = dispatch(recipe);
     if (taken) {  // at most one a cycle
         hold_until(last_taken_ + 1, Wait::front_end);
-        dispatched = last_taken_ = slot_ / half_slots;
+        dispatched = last_taken_ = dispatch_.cycle;
     }
     InstructionTimes times{before, dispatched, dispatched, dispatched, 0, Wait::none, 0};
     stack(recipe, dispatched);
@@ -180,15 +177,21 @@ InstructionTimes Core::step(const Recipe& recipe, std::span<const Access> access
             if (done.complete >= times.complete) times.complete = done.complete, last = done.last;
         }
     }
-    slot_ += recipe.fused ? 0 : recipe.half_slots;
+    if (renamed_) {  // one a cycle
+        renamed_ = false;
+        const std::uint64_t next = std::max(last_renamed_ + 1, before);
+        hold_until(next, Wait::window);
+        last_renamed_ = next;
+    }
+    if (!recipe.fused) dispatch_.take(recipe.half_slots);
     const std::uint64_t retired_before = retired();
-    const unsigned entries = std::max(1u, recipe.half_slots / 2u);
+    const unsigned entries = entries_of(recipe);
     times.retire = retire(times.complete, recipe.fused || recipe.kind == RecipeKind::nop ? 0 : entries);
-    for (unsigned i = 0; i < entries; ++i) reorder_[entry_++ % reorder_.size()] = times.retire;
+    for (unsigned i = 0; i < entries; ++i) reorder_.put(times.retire);
     if (recipe.load_bytes) loads_.leave(times.retire);
     if (recipe.store_bytes)
         for (const Access& access : accesses)
-            if (access.kind != AccessKind::load) commit_store(recipe, access, times.retire);
+            if (access.kind != AccessKind::load) commit_store(access, times.retire);
     if (times.retire > retired_before) blame(times, last);
     return times;
 }

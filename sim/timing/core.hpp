@@ -47,6 +47,41 @@ class Window {
     std::vector<std::uint16_t> leaving_;
 };
 
+// So many slots a cycle, taken in order; what is left of an operation's goes on in the next cycle.
+struct Slots {
+    unsigned width;
+    unsigned used = 0;
+    std::uint64_t cycle = 0;
+
+    void advance(std::uint64_t to) {
+        if (to > cycle) cycle = to, used = 0;
+    }
+    void take(unsigned count) {
+        used += count;
+        while (used >= width) used -= width, ++cycle;
+    }
+};
+
+// A queue of limited size whose entries leave in order: when each of the last so many does.
+class Queue {
+  public:
+    explicit Queue(unsigned size) : leaves_(size) {}
+    // When there is room for `count` more.
+    std::uint64_t oldest(unsigned count) const {
+        std::size_t at = next_ + count - 1;
+        while (at >= leaves_.size()) at -= leaves_.size();
+        return leaves_[at];
+    }
+    void put(std::uint64_t leaves) {
+        leaves_[next_] = leaves;
+        if (++next_ == leaves_.size()) next_ = 0;
+    }
+
+  private:
+    std::vector<std::uint64_t> leaves_;
+    std::size_t next_ = 0;
+};
+
 class Core {
   public:
     // `operations`: RecipeBook's; both outlive the core.
@@ -56,15 +91,12 @@ class Core {
     InstructionTimes step(const Recipe&, std::span<const Access>, bool taken);
     // Nothing is dispatched before `cycle`, because of `why`.
     void hold_until(std::uint64_t cycle, Wait why) {
-        const std::uint64_t slot = cycle * 2 * machine_.dispatch_width;
-        if (slot > slot_) slot_ = slot, held_ = why, held_until_ = cycle;
+        if (cycle > dispatch_.cycle) dispatch_.advance(cycle), held_ = why, held_until_ = cycle;
     }
-    void delay_dispatch(unsigned cycles) {
-        hold_until(slot_ / (2 * machine_.dispatch_width) + cycles, Wait::front_end);
-    }
+    void delay_dispatch(unsigned cycles) { hold_until(dispatch_.cycle + cycles, Wait::front_end); }
     // Everything before has retired; then so many cycles in which nothing else happens.
     void drain(unsigned cycles);
-    std::uint64_t retired() const { return retire_slot_ / machine_.retire_width; }
+    std::uint64_t retired() const { return retire_.cycle; }
 
   private:
     struct Store {
@@ -80,6 +112,7 @@ class Core {
         return granule * 0x9e3779b97f4a7c15ull >> (64 - store_slot_bits);
     }
 
+    static unsigned entries_of(const Recipe& recipe) { return recipe.half_slots < 4 ? 1 : recipe.half_slots / 2; }
     std::uint64_t dispatch(const Recipe&);
     struct Ready {  // a value: from when, what its making waited for, which instruction made it
         std::uint64_t at = 0, maker = 0;
@@ -96,7 +129,7 @@ class Core {
     std::uint64_t retire(std::uint64_t complete, unsigned slots);
     void stack(const Recipe&, std::uint64_t dispatched);
     void blame(InstructionTimes&, const Ready& last);
-    void commit_store(const Recipe&, const Access&, std::uint64_t retired);
+    void commit_store(const Access&, std::uint64_t retired);
 
     const Machine machine_;
     const std::vector<Operation>& operations_;
@@ -107,14 +140,13 @@ class Core {
     std::uint64_t number_ = 0;  // of the instruction at hand
     Wait held_ = Wait::none;    // why dispatch was last held, and until when
     std::uint64_t held_until_ = 0;
-    std::uint64_t slot_ = 0, retire_slot_ = 0;  // in half slots of dispatch; in slots of retirement
-    std::vector<std::uint64_t> reorder_;        // by entry: when it retires
-    std::uint64_t entry_ = 0;
-    std::vector<std::uint64_t> store_queue_;  // by entry: when it is in the cache
+    Slots dispatch_, retire_;  // in half slots; in slots
+    Queue reorder_, store_queue_;
     std::uint64_t store_ = 0;
     std::vector<Store> stores_;
     std::uint64_t last_commit_ = 0, last_line_ = ~0ull;
-    unsigned merged_ = 0;
+    bool renamed_ = false;  // the load at hand was
+    std::uint64_t last_renamed_ = 0;
     std::uint32_t versions_[value::count] = {};  // how often each register was written
     bool stack_moved_ = false;                   // by the stack engine, since rsp was last made explicit
     std::uint64_t lock_free_ = 0;

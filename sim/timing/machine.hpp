@@ -17,11 +17,9 @@ struct Machine {
     unsigned reorder_buffer = 320, integer_scheduler = 96, vector_scheduler = 128, load_queue = 136, store_queue = 64;
     // Load to use, in cycles, with the data in L1.
     unsigned load_integer = 4, load_indexed = 1, load_vector = 7, load_crossing = 1;
-    // Stores: the L1 takes one line a cycle, of two stores where they are next to each other in program order.
-    unsigned stores_merged = 2;
     // Store to load: from the store's data to the load's use.
-    unsigned forward_integer = 6, forward_vector = 9, forward_32_bytes = 1, forward_64_bytes = 3, forward_failed = 20,
-             forward_failed_vector = 24;
+    unsigned forward_integer = 6, forward_vector = 9, forward_to_vector = 7, forward_32_bytes = 1, forward_64_bytes = 3, forward_failed = 19,
+             forward_failed_vector = 20;
     bool memory_renaming = true;
 };
 

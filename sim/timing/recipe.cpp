@@ -54,8 +54,17 @@ bool is_zero_idiom(std::string_view name) {
            !starts_with_any(name, {"PSUBS", "PSUBUS", "VPSUBS", "VPSUBUS"});
 }
 bool breaks_dependency(std::string_view name) {
-    return starts_with_any(name, {"PCMPEQ", "VPCMPEQ", "XOR", "SUB", "CMP"}) && name.find("rr") != name.npos &&
+    return starts_with_any(name, {"PCMPEQ", "VPCMPEQ", "XOR", "SUB", "SBB", "CMP"}) && name.find("rr") != name.npos &&
            !starts_with_any(name, {"SUBS", "SUBP", "XOR8", "XOR16", "SUB8", "SUB16", "CMPP", "CMPS", "CMPX"});
+}
+
+// Of an instruction that does not depend on its register: SBB of one with itself still does on the carry.
+template <std::size_t n>
+void keep_flags(std::array<std::uint8_t, n>& sources, std::uint8_t& count) {
+    std::uint8_t kept = 0;
+    for (std::uint8_t i = 0; i < count; ++i)
+        if (sources[i] >= unit::carry) sources[kept++] = sources[i];
+    count = kept;
 }
 
 bool same_sources(const Operands& operands) {
@@ -85,9 +94,10 @@ RecipeBook::RecipeBook(const Machine& machine, const Scheduling& llvm, const Sch
       llvm_(llvm),
       overlay_(overlay),
       address_units_(units.mask("AGU0|AGU1|AGU2")),
-      store_units_(units.mask("AGU0|AGU1|AGU2")),
+      store_units_(units.mask("AGU1|AGU2")),
       vector_load_units_(units.mask("FP4|FP5")),
-      vector_store_units_(units.mask("FP4|FP5")),
+      vector_store_units_(units.mask("FP5")),
+      zeroing_units_(units.mask("FP0|FP1|FP2|FP3")),
       vector_units_(units.mask("FP0|FP1|FP2|FP3|FP4|FP5")) {}
 
 const Cost* RecipeBook::cost(std::string_view name) const {
@@ -96,11 +106,29 @@ const Cost* RecipeBook::cost(std::string_view name) const {
     return llvm_.find(name);
 }
 
-// By the parts of the address: of three (or a scaled index and a displacement) a second cycle.
-const Cost* RecipeBook::lea_cost(const MemoryOperand& address) const {
+// LEA by the parts of its address. Of three, base and displacement are added first, the index a cycle later.
+void RecipeBook::make_lea(const MemoryOperand& address, const Parts& parts, Recipe& recipe) {
     const bool index = address.index != no_register, base = address.base != no_register;
     const bool three = index && address.displacement != 0 && (base || address.scale > 1);
-    return cost(three ? "LEA.three" : index && address.scale > 1 ? "LEA.scaled" : "LEA.simple");
+    const Cost* plain = cost(index && address.scale > 1 ? "LEA.scaled" : "LEA.simple");
+    recipe.known = plain != nullptr;
+    const std::uint32_t units = plain && !plain->uses.empty() ? plain->uses[0].units : 0;
+    if (three) {
+        Operation& first = operations_.emplace_back();
+        first.units = units;
+        first.latency = 1;
+        if (base) add(first.sources, first.source_count, address.base);
+        add(first.results, first.result_count, value::computed);
+        ++recipe.operations;
+    }
+    Operation& last = operations_.emplace_back();
+    last.units = units;
+    last.latency = 1;
+    if (three) add(last.sources, last.source_count, value::computed);
+    else if (base) add(last.sources, last.source_count, address.base);
+    if (index) add(last.sources, last.source_count, address.index);
+    for (unsigned i = 0; i < parts.result_count; ++i) add(last.results, last.result_count, parts.results[i]);
+    ++recipe.operations;
 }
 
 // ADD64rm, ADD64mr, ADD64mi8: what ADD64rr and ADD64ri8 cost.
@@ -192,18 +220,19 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
             add(operation.results, operation.result_count, parts.results[i]);
         recipe.operations = 1;
         // Vector zeroing of a legacy instruction still takes a unit (measured: four a cycle).
-        if (name.find('V') != 0 && is_vector(parts.results[0])) {
-            operation.units = 0;
-        }
+        if (name[0] != 'V' && is_vector(parts.results[0])) operation.units = zeroing_units_;
         return recipe;
     }
-    if (!load && !store && same_sources(operands) && breaks_dependency(name)) parts.source_count = 0;
+    if (!load && !store && same_sources(operands) && breaks_dependency(name))
+        keep_flags(parts.sources, parts.source_count);
 
-    if (name.starts_with("LEA"))
-        for (const std::uint8_t part : operands.address)
-            if (part != 0xff) add(parts.sources, parts.source_count, part);
+    if (name.starts_with("LEA") && name != "LEAVE" && name != "LEAVE64") {
+        recipe.stack_sync = operands.address[0] == rsp;
+        recipe.stack_written = parts.result_count && parts.results[0] == rsp;
+        make_lea(instruction.memory[0], parts, recipe);
+        return recipe;
+    }
     const Cost* own = cost(name);
-    if (name.starts_with("LEA")) own = lea_cost(instruction.memory[0]);
     parts.load = load, parts.store = store;
     parts.cost = own;
     parts.latency = own ? own->latency : 1;
@@ -249,9 +278,9 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
         Operation& operation = operations_.emplace_back();
         operation.kind = OperationKind::load;
         operation.units = address_units_;
-        operation.latency =
-            static_cast<std::uint16_t>((vector_data ? machine_.load_vector : machine_.load_integer) +
-                                       (load->index != no_register && !vector_data ? machine_.load_indexed : 0));
+        operation.latency = static_cast<std::uint16_t>(
+            (vector_data ? machine_.load_vector : machine_.load_integer) +
+            (load->index != no_register && load->scale > 1 && !vector_data ? machine_.load_indexed : 0));
         address_sources(operation, *load);
         add(operation.results, operation.result_count, value::loaded);
         ++recipe.operations;
@@ -294,7 +323,7 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
         data.kind = OperationKind::store_data;
         data.vector = vector_data;
         data.units = vector_data ? vector_store_units_ : 0;
-        data.busy = 1;
+        data.busy = store->size > 32 ? 2 : 1;
         data.latency = 1;
         if (!moves_only) add(data.sources, data.source_count, value::computed);
         else if (load) add(data.sources, data.source_count, value::loaded);

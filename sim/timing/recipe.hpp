@@ -75,14 +75,14 @@ class RecipeBook {
   private:
     struct Parts;
     const Cost* cost(std::string_view name) const;
-    const Cost* lea_cost(const MemoryOperand& address) const;
+    void make_lea(const MemoryOperand& address, const Parts&, Recipe&);
     const Cost* register_form(std::string_view name) const;
     void add_compute(const Parts&, Recipe&);
 
     Machine machine_;
     const Scheduling& llvm_;
     const Scheduling* overlay_;
-    std::uint32_t address_units_, store_units_, vector_load_units_, vector_store_units_, vector_units_;
+    std::uint32_t address_units_, store_units_, vector_load_units_, vector_store_units_, zeroing_units_, vector_units_;
     std::vector<Operation> operations_;
 };
 
