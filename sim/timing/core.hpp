@@ -33,7 +33,7 @@ class Window {
     }
 
   private:
-    static constexpr std::uint64_t span_cycles = 4096;
+    static constexpr std::uint64_t span_cycles = 1024;
     void advance(std::uint64_t cycle) {
         if (cycle > now_ + span_cycles) now_ = std::max(now_, cycle - span_cycles);
         while (now_ < cycle) {
