@@ -26,7 +26,6 @@ void add(std::array<std::uint8_t, n>& list, std::uint8_t& count, std::uint8_t va
 std::uint32_t operand_name(const MemoryOperand& operand) {
     if (operand.size != 4 && operand.size != 8) return 0;
     if (operand.segment == SegmentBase::fs || operand.segment == SegmentBase::gs) return 0;
-    if (operand.base == no_register && operand.index == no_register) return 0;
     if (operand.base == rsp && operand.index == no_register) return 1;
     std::uint64_t hash = operand.base * 31u + operand.index;
     hash = hash * 37 + operand.scale;
