@@ -14,9 +14,9 @@ BlockRun::BlockRun(const Machine& machine, RecipeBook& book, Decoder& decoder, s
         if (!decoded) throw std::runtime_error("no instruction at byte " + std::to_string(at));
         BlockInstruction one{*decoded, decoder.operands(), {}, std::string(decoder.opcode_name(decoded->opcode)), {}};
         one.recipe = book.make(one.instruction, one.operands, one.name);
-        one.recipe.fused =
-            !instructions_.empty() && RecipeBook::fuses(instructions_.back().name, instructions_.back().instruction,
-                                                        instructions_.back().operands, one.name);
+        if (!instructions_.empty() && RecipeBook::fuses(instructions_.back().name, instructions_.back().instruction,
+                                                        instructions_.back().operands, one.name))
+            book.fuse(instructions_.back().recipe, one.recipe);
         one.text = decoder.text(bytes.subspan(at), base + at);
         instructions_.push_back(std::move(one));
         at += decoded->length;

@@ -62,7 +62,8 @@ class OutOfOrderModel final : public TimingModel {
                 const std::string name(decoder_->opcode_name(decoded->opcode));
                 const Operands operands = decoder_->operands();
                 one.recipe = book_.make(*decoded, operands, name);
-                one.recipe.fused = i && timing::RecipeBook::fuses(before, code.instructions[i - 1], operands, name);
+                if (i && timing::RecipeBook::fuses(before, code.instructions[i - 1], operands, name))
+                    book_.fuse(block.back().recipe, one.recipe);
                 before = name;
             }
             if (is_system(instruction.special))

@@ -97,7 +97,8 @@ RecipeBook::RecipeBook(const Machine& machine, const Scheduling& llvm, const Sch
       vector_load_units_(units.mask("FP4|FP5")),
       vector_store_units_(units.mask("FP5")),
       zeroing_units_(units.mask("FP0|FP1|FP2|FP3")),
-      vector_units_(units.mask("FP0|FP1|FP2|FP3|FP4|FP5")) {}
+      vector_units_(units.mask("FP0|FP1|FP2|FP3|FP4|FP5")),
+      branch_units_(units.mask("ALU0|BRU1")) {}
 
 const Cost* RecipeBook::cost(std::string_view name) const {
     if (overlay_)
@@ -334,6 +335,14 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
         recipe.store_name = vector_data || recipe.locked ? 0 : operand_name(*store);
     }
     return recipe;
+}
+
+void RecipeBook::fuse(const Recipe& compare, Recipe& branch) {
+    branch.fused = true;
+    for (unsigned i = 0; i < branch.operations; ++i) operations_[branch.first + i].units = 0;
+    for (unsigned i = 0; i < compare.operations; ++i)
+        if (Operation& operation = operations_[compare.first + i]; operation.kind == OperationKind::compute)
+            operation.units = branch_units_;
 }
 
 bool RecipeBook::fuses(std::string_view compare, const Instruction& instruction, const Operands&,

@@ -70,6 +70,9 @@ class RecipeBook {
     // Whether a conditional branch behind an instruction of that name is one operation with it.
     static bool fuses(std::string_view compare, const Instruction&, const Operands&, std::string_view branch);
 
+    // Makes the two one operation on a branch unit.
+    void fuse(const Recipe& compare, Recipe& branch);
+
     const std::vector<Operation>& operations() const { return operations_; }
 
   private:
@@ -82,7 +85,8 @@ class RecipeBook {
     Machine machine_;
     const Scheduling& llvm_;
     const Scheduling* overlay_;
-    std::uint32_t address_units_, store_units_, vector_load_units_, vector_store_units_, zeroing_units_, vector_units_;
+    std::uint32_t address_units_, store_units_, vector_load_units_, vector_store_units_, zeroing_units_, vector_units_,
+        branch_units_;
     std::vector<Operation> operations_;
 };
 
