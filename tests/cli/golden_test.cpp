@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The cycles of traces/golden/timing.elf by CPU: a change of the model shows as a reviewed difference of a small table.
+// EXO_UPDATE_GOLDEN=1 in the environment writes the table again.
+#include <algorithm>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "command.hpp"
+
+namespace {
+
+using Golden = CommandTest;
+
+std::string table(const std::string& report) {
+    std::ostringstream out;
+    out << "mark\tinstructions\tcycles of the quickest, median and slowest of three passes\n";
+    const nlohmann::json json = nlohmann::json::parse(report);
+    for (const auto& mark : json.at("marks")) {
+        out << mark["name"].get<std::string>() << '\t' << mark["instructions"]["min"] << '\t' << mark["cycles"]["min"]
+            << '\t' << mark["cycles"]["median"] << '\t' << mark["cycles"]["p99"] << '\n';
+    }
+    return out.str();
+}
+
+TEST_F(Golden, CyclesOfZnver4) {
+    const std::filesystem::path golden = std::filesystem::path(EXO_SOURCE) / "traces" / "golden";
+    const Result run = shell("$DEV sim --json --no-trace --kernel " + (golden / "timing.elf").string());
+    ASSERT_EQ(run.status, 0) << run.err;
+    const std::string now = table(run.out);
+    if (std::getenv("EXO_UPDATE_GOLDEN")) std::ofstream(golden / "timing.znver4.tsv") << now;
+    EXPECT_GT(std::ranges::count(now, '\n'), 10);
+    EXPECT_EQ(now, read(golden / "timing.znver4.tsv"))
+        << "The model has changed. If that is meant: EXO_UPDATE_GOLDEN=1, "
+           "and look at the difference.";
+}
+
+}  // namespace
