@@ -46,6 +46,7 @@ sim::TraceInfo trace_start(const sim::Engine& engine, const sim::TimingModel& mo
     info.engine_version = engine.version();
     info.cpu = engine.cpu();
     info.model = model.name();
+    info.model_cpu = model.cpu();
     info.image_name = image.name();
     info.build_id = image.build_id();
     info.command_line = scenario.guest_command_line();
@@ -69,8 +70,8 @@ TraceFile finish_trace(sim::TraceWriter& writer, const std::filesystem::path& pa
     info.complete = true;
     info.stop = std::string(sim::name(run.result.stop));
     info.instructions = run.result.instructions;
-    info.cycles = run.cycles;
-    info.placeholder_cycles = run.placeholder_cycles;
+    info.cycles = run.spent.cycles;
+    info.placeholder_cycles = run.spent.placeholder_cycles;
     TraceFile file{.path = path};
     try {
         file.bytes = writer.finish(info);
@@ -86,8 +87,7 @@ TraceFile finish_trace(sim::TraceWriter& writer, const std::filesystem::path& pa
 void take_profile(const sim::Profile& profile, Simulated& run) {
     run.marks = profile.marks();
     run.functions = profile.functions();
-    run.cycles = profile.cycles();
-    run.placeholder_cycles = profile.placeholder_cycles();
+    run.spent = profile.total();
 }
 
 void take_trail(const Trail& trail, Simulated& run) {

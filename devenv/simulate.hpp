@@ -68,16 +68,13 @@ struct Simulated {
     std::string console;
     std::vector<sim::MarkSummary> marks;          // in order of first execution
     std::vector<sim::FunctionSummary> functions;  // by cycles
-    std::uint64_t cycles = 0, placeholder_cycles = 0;
-    std::vector<Trail::Spot> last, hottest;  // where it was at its end
+    sim::Spending spent;                          // in all
+    std::vector<Trail::Spot> last, hottest;       // where it was at its end
     std::uint64_t window_instructions = 0;
     std::optional<std::uint64_t> loop_instructions;  // the window is passes of one loop and nothing else
     std::optional<TraceFile> trace;
 
     double mips() const { return wall_s > 0 ? static_cast<double>(result.instructions) / wall_s / 1e6 : 0; }
-    double placeholder_share() const {
-        return cycles ? static_cast<double>(placeholder_cycles) / static_cast<double>(cycles) : 0;
-    }
 };
 
 // Throws sim::EngineError, sim::TraceError (before the run starts).

@@ -5,6 +5,7 @@
 
 #include <devenv/command_line.hpp>
 #include <devenv/commands/commands.hpp>
+#include <devenv/commands/strict.hpp>
 #include <devenv/environment.hpp>
 #include <devenv/numbers.hpp>
 #include <devenv/output.hpp>
@@ -22,7 +23,8 @@ struct SimOptions {
     Scenario scenario;
     std::string kernel, trace;
     bool no_trace = false, json = false;
-    std::size_t top = 12;
+    FiguresOptions figures;
+    std::string strict_percent;
 };
 
 constexpr const char* examples =
@@ -34,6 +36,7 @@ constexpr const char* examples =
     "  exo-dev sim --kernel other.elf --no-trace   another kernel, by its PVH note or multiboot2 header\n"
     "  exo-dev sim --engine bochs --window user.null_call:500\n"
     "                                              one window of the run, from Bochs's debugger\n"
+    "  exo-dev sim --strict=10 --stack             exit 1 if more than 10 % of a mark rests on estimates\n"
     "  exo-dev sim --entry multiboot2              ours, as GRUB would enter it";
 
 std::optional<std::filesystem::path> trace_path(const SimOptions& options, const std::filesystem::path& kernel) {
@@ -50,9 +53,8 @@ std::optional<std::filesystem::path> trace_path(const SimOptions& options, const
 
 std::string tables(const Simulated& run, bool marks, const SimOptions& options, const Style& style) {
     std::string out = run.console.empty() || run.console.back() == '\n' ? "\n" : "\n\n";
-    out += marks_table(run.marks, marks, style) + "\n" +
-           functions_table(run.functions, run.cycles, options.top, style) + "\n";
-    return out + totals_text(run, options.scenario, style) + "\n" + next_steps_text(run, options.kernel.empty(), style);
+    return out + figures_text(run, marks, options.figures, style) + totals_text(run, options.scenario, style) + "\n" +
+           next_steps_text(run, options.kernel.empty(), style);
 }
 
 Exit sim(const SimOptions& options) {
@@ -80,6 +82,8 @@ Exit sim(const SimOptions& options) {
         spdlog::error("{}", run.result.detail);  // the guest ended well, but there is no whole window
         status = Exit::difference;
     }
+    if (!sure_enough(run.marks, options.strict_percent) && status == Exit::done)
+        status = Exit::difference;
     if (run.trace && !run.trace->error.empty()) {
         spdlog::error("{}", run.trace->error);
         if (status == Exit::done) status = Exit::difference;
@@ -106,7 +110,9 @@ void add_sim(CommandLine& line) {
     add_scenario_options(*app, options->scenario);
     CLI::Option* trace = app->add_option("--trace", options->trace, "Trace file to write (default build/sim.trace)");
     app->add_flag("--no-trace", options->no_trace, "Write no trace")->excludes(trace);
-    app->add_option("--top", options->top, "Functions in the table (default 12)")->transform(whole_number());
+    app->add_option("--top", options->figures.top, "Functions in the table (default 12)")->transform(whole_number());
+    app->add_flag("--stack", options->figures.stack, "Also what the cycles were spent on, in percent, as a table");
+    add_strict_option(*app, options->strict_percent);
     app->add_flag("--json", options->json, "One JSON document on stdout; the console is in it");
     line.does(app, [options] { return sim(*options); });
 }

@@ -5,6 +5,7 @@
 
 #include <devenv/command_line.hpp>
 #include <devenv/commands/commands.hpp>
+#include <devenv/commands/trace_retime.hpp>
 #include <devenv/commands/trace_show.hpp>
 #include <devenv/environment.hpp>
 #include <devenv/numbers.hpp>
@@ -31,6 +32,7 @@ Json info_json(const sim::TraceReader& reader, const std::string& damage) {
             {"engine_version", i.engine_version},
             {"cpu", i.cpu},
             {"model", i.model},
+            {"model_cpu", i.model_cpu},
             {"image", i.image_name},
             {"build_id", i.build_id},
             {"command_line", i.command_line},
@@ -61,13 +63,13 @@ std::string info_text(const sim::TraceReader& reader) {
     line("command line", i.command_line);
     if (i.cpus > 1) line("cpus", std::to_string(i.cpus));
     line("engine", i.engine + " " + i.engine_version + ", CPU " + i.cpu);
-    line("timing model", i.model);
+    line("timing model", i.model + " (" + i.model_cpu + ")");
     line("clock", i.clock + ", seed " + std::to_string(i.seed) + (i.jitter ? ", jitter" : ""));
     line("stop", i.complete ? i.stop : "(the file ends early)");
     line("instructions", grouped(i.instructions));
     line("cycles", grouped(i.cycles) + "  (" +
                        percent(static_cast<double>(i.placeholder_cycles), static_cast<double>(i.cycles)) +
-                       " rest on placeholder costs)");
+                       " rest on estimates)");
     line("size", byte_size(reader.file_bytes()) + ", " + decimal(per_instruction, 2) + " bytes an instruction");
     return out;
 }
@@ -128,6 +130,7 @@ void add_trace(CommandLine& line) {
     app->require_subcommand(1);
     add_info(line, app);
     add_show(line, app);
+    add_retime(line, app);
 }
 
 }  // namespace devenv

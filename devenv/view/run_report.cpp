@@ -4,6 +4,7 @@
 #include <devenv/extra_interrupts.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/run_report.hpp>
+#include <devenv/view/spending_report.hpp>
 #include <devenv/view/table.hpp>
 #include <unordered_map>
 
@@ -14,6 +15,7 @@ namespace {
 constexpr std::size_t name_columns = 56;
 constexpr std::size_t unlimited = 1 << 20;
 constexpr std::size_t irq_at_lines = 16;
+const Column mostly_column{"mostly", Align::left, true};  // what most cycles were spent on
 
 Json spread_json(const sim::MarkSummary::Spread& spread) {
     return {{"min", spread.min}, {"median", spread.median}, {"p99", spread.p99}, {"total", spread.total}};
@@ -26,7 +28,11 @@ Json mark_json(const sim::MarkSummary& mark) {
             {"min", mark.cycles.min},
             {"median", mark.cycles.median},
             {"p99", mark.cycles.p99},
+            {"median_range", range_json(mark.cycles.median, mark.median_less, mark.median_more)},
             {"cycles", spread_json(mark.cycles)},
+            {"total_range", range_json(mark.all.cycles, mark.all.less, mark.all.more)},
+            {"placeholder_cycles", mark.all.placeholder_cycles},
+            {"waits", waits_json(mark.all)},
             {"instructions", spread_json(mark.instructions)},
             {"first_index", mark.first_index}};
 }
@@ -36,7 +42,9 @@ Json function_json(const sim::FunctionSummary& function) {
             {"address", hex(function.address)},
             {"instructions", function.instructions},
             {"cycles", function.cycles},
-            {"placeholder_cycles", function.placeholder_cycles}};
+            {"range", range_json(function.cycles, function.less, function.more)},
+            {"placeholder_cycles", function.placeholder_cycles},
+            {"waits", waits_json(function)}};
 }
 
 std::string extra_interrupt_text(const ExtraInterrupt& extra) {
@@ -86,45 +94,66 @@ const sim::MarkSummary* most_repeated(const std::vector<sim::MarkSummary>& marks
 
 std::string marks_table(const std::vector<sim::MarkSummary>& marks, bool any, const Style& style) {
     if (!any) return "  the image has no marks: figures are by function and in total\n";
-    Table table({{"mark", Align::left}, {"count"}, {"min cycles"}, {"median"}, {"p99"}, {"instructions"}});
+    Table table(
+        {{"mark", Align::left}, {"count"}, {"min cycles"}, {"median"}, {"p99"}, {"instructions"}, mostly_column});
     for (const sim::MarkSummary& mark : marks) {
         table.row({shorten(mark.name, name_columns), grouped(mark.count), grouped(mark.cycles.min),
-                   grouped(mark.cycles.median), grouped(mark.cycles.p99), grouped(mark.instructions.median)});
+                   ranged(mark.cycles.median, mark.median_less, mark.median_more), grouped(mark.cycles.p99),
+                   grouped(mark.instructions.median), main_wait(mark.all)});
     }
     return table.empty() ? "  no marks were reached\n" : table.text(style);
 }
 
 std::string functions_table(const std::vector<sim::FunctionSummary>& functions, std::uint64_t all_cycles,
                             std::size_t rows, const Style& style) {
-    Table table({{"function", Align::left}, {"cycles"}, {"share"}, {"instructions"}});
-    sim::FunctionSummary rest;
+    Table table({{"function", Align::left}, {"cycles"}, {"share"}, {"instructions"}, mostly_column});
+    sim::Spending rest;
     const std::vector<std::string> names = distinct_names(functions, name_columns);
     for (std::size_t i = 0; i < functions.size(); ++i) {
         const sim::FunctionSummary& f = functions[i];
         if (i < rows) {
             table.row({names[i], grouped(f.cycles),
-                       percent(static_cast<double>(f.cycles), static_cast<double>(all_cycles)),
-                       grouped(f.instructions)});
+                       percent(static_cast<double>(f.cycles), static_cast<double>(all_cycles)), grouped(f.instructions),
+                       main_wait(f)});
         } else {
-            rest.cycles += f.cycles;
-            rest.instructions += f.instructions;
+            rest += f;
         }
     }
     if (functions.size() > rows) {
         table.row({"(" + grouped(functions.size() - rows) + " more)", grouped(rest.cycles),
                    percent(static_cast<double>(rest.cycles), static_cast<double>(all_cycles)),
-                   grouped(rest.instructions)});
+                   grouped(rest.instructions), main_wait(rest)});
     }
     return table.text(style);
 }
 
+std::string figures_text(const Simulated& run, bool marks, const FiguresOptions& options, const Style& style) {
+    return marks_table(run.marks, marks, style) + "\n" +
+           functions_table(run.functions, run.spent.cycles, options.top, style) + "\n" +
+           (options.stack ? stack_table(run.marks, run.functions, options.top, style) : "");
+}
+
+std::string total_line(const std::string& name, const std::string& value, const Style& style) {
+    constexpr std::size_t indent = 16;
+    const std::string begin = "  " + name;
+    return wrapped(begin + std::string(indent - begin.size(), ' ') + value, style.width, indent) + "\n";
+}
+
+std::string spending_lines(const Simulated& run, const Style& style) {
+    return total_line("cycles", grouped(run.spent.cycles) + " (" + certainty_text(run.spent) + ")", style) +
+           total_line("spent on", waits_text(run.spent), style);
+}
+
+std::string model_line(const Simulated& run, const Style& style) {
+    return total_line(
+        "timing model",
+        run.model + " (" + run.model_cpu + ")" + (run.model_description.empty() ? "" : ": " + run.model_description),
+        style);
+}
+
 std::string totals_text(const Simulated& run, const Scenario& scenario, const Style& style) {
     std::string out = style.bold("  totals") + "\n";
-    const auto line = [&](const char* name, const std::string& value) {
-        constexpr std::size_t indent = 16;
-        const std::string begin = "  " + std::string(name);
-        out += wrapped(begin + std::string(indent - begin.size(), ' ') + value, style.width, indent) + "\n";
-    };
+    const auto line = [&](const char* name, const std::string& value) { out += total_line(name, value, style); };
     line("stop", std::string(sim::name(run.result.stop)));
     line("instructions", grouped(run.result.instructions));
     if (scenario.cpus > 1) {
@@ -133,9 +162,7 @@ std::string totals_text(const Simulated& run, const Scenario& scenario, const St
             each += (i ? ", " : "") + ("CPU " + std::to_string(i) + " ") + grouped(run.result.cpu_instructions[i]);
         line("of which", each);
     }
-    line("cycles", grouped(run.cycles) + " (" +
-                       percent(static_cast<double>(run.placeholder_cycles), static_cast<double>(run.cycles)) +
-                       " rest on placeholder costs)");
+    out += spending_lines(run, style);
     line("time", seconds(run.wall_s) + ", " + decimal(run.mips(), 1) + " M instructions/s");
     line("engine", run.engine + " " + run.engine_version + ", CPU " + run.cpu);
     line("clock", scenario.clock + ", seed " + std::to_string(scenario.seed) + (scenario.jitter ? ", jitter" : ""));
@@ -144,8 +171,7 @@ std::string totals_text(const Simulated& run, const Scenario& scenario, const St
         if (listed++ < irq_at_lines) line("irq-at", extra_interrupt_text(extra));
     }
     if (listed > irq_at_lines) line("irq-at", grouped(listed - irq_at_lines) + " more: see --json");
-    line("timing model",
-         run.model + " (" + run.model_cpu + ")" + (run.model_description.empty() ? "" : ": " + run.model_description));
+    out += model_line(run, style);
     if (run.trace && run.trace->error.empty())
         line("trace", display(run.trace->path) + ", " + byte_size(run.trace->bytes));
     return out;
@@ -206,16 +232,24 @@ Json run_json(const Simulated& run, const Scenario& scenario) {
             {"console", run.console}};
 }
 
-Json sim_json(const Simulated& run, const Scenario& scenario) {
-    Json json = run_json(run, scenario);
-    json["model"] = run.model;
-    json["cycles"] = run.cycles;
-    json["placeholder_cycles"] = run.placeholder_cycles;
-    json["placeholder_share"] = run.placeholder_share();
+Json figures_json(const Simulated& run) {
+    Json json = {{"model", run.model},
+                 {"model_cpu", run.model_cpu},
+                 {"cycles", run.spent.cycles},
+                 {"cycles_range", range_json(run.spent.cycles, run.spent.less, run.spent.more)},
+                 {"placeholder_cycles", run.spent.placeholder_cycles},
+                 {"placeholder_share", run.spent.guessed_share()},
+                 {"waits", waits_json(run.spent)}};
     json["marks"] = Json::array();
     for (const sim::MarkSummary& mark : run.marks) json["marks"].push_back(mark_json(mark));
     json["functions"] = Json::array();
     for (const sim::FunctionSummary& function : run.functions) json["functions"].push_back(function_json(function));
+    return json;
+}
+
+Json sim_json(const Simulated& run, const Scenario& scenario) {
+    Json json = run_json(run, scenario);
+    json.update(figures_json(run));
     json["trace"] = nullptr;
     if (run.trace) {
         json["trace"] = {{"path", display(run.trace->path)}, {"bytes", run.trace->bytes}};

@@ -17,11 +17,22 @@ std::string marks_table(const std::vector<sim::MarkSummary>&, bool any, const St
 // The first `rows` functions; the rest is summed up in a last line.
 std::string functions_table(const std::vector<sim::FunctionSummary>&, std::uint64_t all_cycles, std::size_t rows,
                             const Style&);
+struct FiguresOptions {
+    std::size_t top = 12;  // functions in a table
+    bool stack = false;    // all causes of waiting, as a table
+};
+// All tables of what a run cost. `marks`: the image has any.
+std::string figures_text(const Simulated&, bool marks, const FiguresOptions&, const Style&);
+// Lines of the totals: a name and what there is to say, wrapped behind it.
+std::string total_line(const std::string& name, const std::string& value, const Style&);
+std::string spending_lines(const Simulated&, const Style&);  // cycles, what they were spent on
+std::string model_line(const Simulated&, const Style&);
 std::string totals_text(const Simulated&, const Scenario&, const Style&);
 // `ours`: the image was built here.
 std::string next_steps_text(const Simulated&, bool ours, const Style&);
 
 Json run_json(const Simulated&, const Scenario&);  // the fields that `run` and `sim` share
+Json figures_json(const Simulated&);               // the model and what it found
 Json sim_json(const Simulated&, const Scenario&);
 
 // One document and a newline; bytes that are no UTF-8 (a guest's console may hold any) become U+FFFD.

@@ -14,6 +14,7 @@ ChunkStream::ChunkStream(std::filesystem::path target, int level)
     std::uint8_t head[file_header_bytes] = {};
     std::memcpy(head, file_magic, sizeof file_magic);
     put_u32(head + 8, version);
+    put_u32(head + 12, revision);
     if (int error = file_.append(head, {})) {
         failure_ = std::strerror(error);
         failed_ = true;

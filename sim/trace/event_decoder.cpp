@@ -4,6 +4,22 @@
 namespace sim::format {
 namespace {
 
+constexpr const char* unknown_wait = "an unknown cause of waiting";
+
+bool set_wait(RetireTime& time, std::uint32_t wait) {
+    time.wait = static_cast<Wait>(wait);
+    return wait < static_cast<std::uint32_t>(Wait::count_);
+}
+
+bool get_time(Cursor& in, RetireTime& time) {
+    time.cycles = static_cast<std::uint32_t>(in.varint());
+    const std::uint8_t wait = in.byte();
+    time.placeholder_cycles = static_cast<std::uint32_t>(in.varint());
+    time.less = static_cast<std::uint32_t>(in.varint());
+    time.more = static_cast<std::uint32_t>(in.varint());
+    return set_wait(time, wait);
+}
+
 // Instruction, kind and io, size: three bytes of an access.
 bool get_access(Cursor& in, Access& access, std::size_t instructions) {
     access = {};
@@ -144,10 +160,13 @@ std::optional<std::string> EventDecoder::times(BlockState& state, std::size_t co
     }
     times_.clear();
     for (std::size_t i = 0; i < count; ++i) {
-        RetireTime time{cycles_.byte(), 0};
-        if (time.cycles == cycles_escape) {
-            time.cycles = static_cast<std::uint32_t>(cycles_.varint());
-            time.placeholder_cycles = static_cast<std::uint32_t>(cycles_.varint());
+        RetireTime time;
+        const std::uint8_t coded_time = cycles_.byte();
+        if (coded_time == cycles_escape) {
+            if (!get_time(cycles_, time)) return unknown_wait;
+        } else if (coded_time) {
+            time.cycles = 1 + (coded_time - 1u) / wait_radix;
+            if (!set_wait(time, (coded_time - 1u) % wait_radix)) return unknown_wait;
         }
         times_.push_back(time);
     }
@@ -158,7 +177,7 @@ std::optional<std::string> EventDecoder::times(BlockState& state, std::size_t co
 void EventDecoder::visit(const CodeBlock& code, const Block& block) {
     Cycle before = cycle_;
     for (const RetireTime& time : times_) cycle_ += time.cycles;
-    if (block.first_index + block.count <= from_) return;
+    if (from_ && block.first_index + block.count <= from_) return;  // parts of a first REP have no instruction yet
     if (visitor_.block && !visitor_.block(block, times_, before)) stopped_ = true;
     if (!visitor_.instruction) return;
     std::span<const Access> accesses = accesses_;
@@ -204,7 +223,8 @@ std::optional<std::string> EventDecoder::other(Token token) {
             InstructionIndex at = index();
             auto error_code = static_cast<std::uint32_t>(flow_.varint());
             std::uint64_t source = flow_.varint(), target = flow_.varint(), fault_address = flow_.varint();
-            RetireTime time{static_cast<std::uint32_t>(flow_.varint()), static_cast<std::uint32_t>(flow_.varint())};
+            RetireTime time;
+            if (!get_time(flow_, time)) return unknown_wait;
             if (flow_.failed() || bits > 7 || (bits & 3) > 2) return "an unknown transfer";
             cycle_ += time.cycles;
             Transfer event{state_.cpu,
@@ -228,7 +248,8 @@ std::optional<std::string> EventDecoder::other(Token token) {
             return std::nullopt;
         }
         case Token::cpu:
-            state_.cpu = static_cast<std::uint32_t>(flow_.varint());
+            if (const std::uint64_t cpu = flow_.varint(); cpu < cpus_) state_.cpu = static_cast<std::uint32_t>(cpu);
+            else return "a CPU that the run did not have";
             return std::nullopt;
         case Token::index:
             state_.index = flow_.varint();

@@ -13,8 +13,8 @@ using Dictionary = std::vector<std::unique_ptr<CodeBlock>>;  // by code id
 
 class EventDecoder {
   public:
-    EventDecoder(const Dictionary& dictionary, const TraceVisitor& visitor, InstructionIndex from)
-        : dictionary_(dictionary), visitor_(visitor), from_(from) {}
+    EventDecoder(const Dictionary& dictionary, unsigned cpus, const TraceVisitor& visitor, InstructionIndex from)
+        : dictionary_(dictionary), cpus_(cpus), visitor_(visitor), from_(from) {}
 
     // Empty: decoded to the end, or the visitor stopped it (`stopped`). Else what is wrong with the payload.
     std::optional<std::string> decode(const ChunkHeader&, std::span<const std::uint8_t> payload);
@@ -33,6 +33,7 @@ class EventDecoder {
     void call(const Function& function, const Event& event);
 
     const Dictionary& dictionary_;
+    const unsigned cpus_;
     const TraceVisitor& visitor_;
     InstructionIndex from_;
     bool stopped_ = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The common block costs one byte when it follows as last time, one for each access that keeps its stride, and none
-// for its cycles if they are those of its last execution.
+// for its cycles if they are those of its last execution, for the same reasons.
 #include <algorithm>
 #include <sim/trace/event_encoder.hpp>
 
@@ -9,8 +9,12 @@ namespace {
 
 constexpr std::uint8_t token(Token t) { return static_cast<std::uint8_t>(t); }
 
-bool same(const RetireTime& a, const RetireTime& b) {
-    return a.cycles == b.cycles && a.placeholder_cycles == b.placeholder_cycles;
+void put_time(Bytes& out, const RetireTime& time) {
+    out.put_varint(time.cycles);
+    out.put(static_cast<std::uint8_t>(time.wait));
+    out.put_varint(time.placeholder_cycles);
+    out.put_varint(time.less);
+    out.put_varint(time.more);
 }
 
 bool same_shape(const std::vector<Shape>& shape, std::span<const Access> accesses) {
@@ -84,17 +88,20 @@ bool EventEncoder::put_times(BlockState& state, std::span<const RetireTime> time
     for (std::size_t i = 0; i < times.size(); ++i) {
         chunk_cycles_ += times[i].cycles;
         chunk_placeholder_ += times[i].placeholder_cycles;
-        if (!differs) differs = !same(times[i], state.times[i]);
+        if (!differs) differs = times[i] != state.times[i];
     }
     if (!differs) return false;
-    cycles_.room(times.size() * 21);
+    cycles_.room(times.size() * 42);
     for (const RetireTime& time : times) {
-        if (time.cycles < cycles_escape && !time.placeholder_cycles) {
-            cycles_.put(static_cast<std::uint8_t>(time.cycles));
+        const auto wait = static_cast<std::uint32_t>(time.wait);
+        const bool sure = !time.placeholder_cycles && !time.less && !time.more;
+        if (sure && time.cycles == 0 && time.wait == Wait::none) {
+            cycles_.put(0);
+        } else if (sure && time.cycles - 1 < short_cycles) {
+            cycles_.put(static_cast<std::uint8_t>(1 + (time.cycles - 1) * wait_radix + wait));
         } else {
             cycles_.put(cycles_escape);
-            cycles_.put_varint(time.cycles);
-            cycles_.put_varint(time.placeholder_cycles);
+            put_time(cycles_, time);
         }
     }
     if (whole) state.times.assign(times.begin(), times.end());
@@ -186,8 +193,7 @@ void EventEncoder::transfer(const Transfer& transfer, RetireTime time) {
     flow_.put_varint(transfer.source);
     flow_.put_varint(transfer.target);
     flow_.put_varint(transfer.fault_address);
-    flow_.put_varint(time.cycles);
-    flow_.put_varint(time.placeholder_cycles);
+    put_time(flow_, time);
     chunk_cycles_ += time.cycles;
     chunk_placeholder_ += time.placeholder_cycles;
 }

@@ -20,8 +20,11 @@ inline constexpr std::uint8_t token_mask = 7, explicit_id = 1 << 3, taken = 1 <<
 // In the address stream: 0 as predicted; 1 both addresses follow; n >= 2: zigzag difference n - 1, page as predicted.
 inline constexpr std::uint64_t address_predicted = 0, address_escape = 1;
 
-// In the cycle stream: one byte an instruction; this one says that cycles and placeholder cycles follow.
+// In the cycle stream: one byte an instruction. 0: no cycle of its own; up to 240: 1 to 15 cycles and their cause, none
+// of them guessed; the escape: everything follows.
 inline constexpr std::uint8_t cycles_escape = 0xff;
+inline constexpr std::uint32_t short_cycles = 15, wait_radix = 16;
+static_assert(static_cast<std::uint32_t>(Wait::count_) <= wait_radix);
 
 // What an access is, without its addresses.
 using Shape = std::uint64_t;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What a run was, what its code was, and chunk headers, to bytes and back. Integers are little-endian.
+#include <sim/engine.hpp>
 #include <sim/trace/crc32c.hpp>
 #include <sim/trace/format.hpp>
 
@@ -63,8 +64,8 @@ bool ChunkHeader::read(std::span<const std::uint8_t, chunk_header_bytes> in, Chu
 }
 
 void put_info(Bytes& out, const TraceInfo& info) {
-    for (const std::string* text : {&info.engine, &info.engine_version, &info.cpu, &info.model, &info.image_name,
-                                    &info.build_id, &info.command_line, &info.clock, &info.stop})
+    for (const std::string* text : {&info.engine, &info.engine_version, &info.cpu, &info.model, &info.model_cpu,
+                                    &info.image_name, &info.build_id, &info.command_line, &info.clock, &info.stop})
         out.add_string(*text);
     out.add_varint(info.seed);
     out.add_varint(info.jitter | (info.cpus - 1) << 1);
@@ -77,13 +78,14 @@ void put_info(Bytes& out, const TraceInfo& info) {
 
 TraceInfo get_info(Cursor& in) {
     TraceInfo info;
-    for (std::string* text : {&info.engine, &info.engine_version, &info.cpu, &info.model, &info.image_name,
-                              &info.build_id, &info.command_line, &info.clock, &info.stop})
+    for (std::string* text : {&info.engine, &info.engine_version, &info.cpu, &info.model, &info.model_cpu,
+                              &info.image_name, &info.build_id, &info.command_line, &info.clock, &info.stop})
         *text = in.string();
     info.seed = in.varint();
     const std::uint64_t jitter_and_cpus = in.varint();
     info.jitter = jitter_and_cpus & 1;
-    info.cpus = unsigned(jitter_and_cpus >> 1) + 1;
+    if (jitter_and_cpus >> 1 >= cpus_most) in.fail();
+    else info.cpus = unsigned(jitter_and_cpus >> 1) + 1;
     std::uint64_t count = in.varint();
     if (count > in.left()) in.fail(), count = 0;  // each takes a byte at least
     for (std::uint64_t i = 0; i < count; ++i) info.irq_at.push_back(in.varint());

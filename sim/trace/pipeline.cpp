@@ -29,6 +29,7 @@ class Pipeline final : public EventSink {
         if (writer_) writer_->on_input(input);
     }
     void on_control(const Control& control) override {
+        models_[control.cpu]->on_control(control);
         if (writer_) writer_->on_control(control);
     }
     void on_transfer(const Transfer& transfer) override {

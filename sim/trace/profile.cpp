@@ -15,20 +15,28 @@ using exo::abi::MarkKind;
 
 std::uint32_t saturated(std::uint64_t value) { return static_cast<std::uint32_t>(std::min<std::uint64_t>(value, ~0u)); }
 
-// Samples of one quantity. Up to a limit all are kept; then every second, fourth, ... so that memory stays bounded.
+struct Range {
+    std::uint32_t less = 0, more = 0;
+};
+
+// Samples of cycles with their ranges, or of instructions without. Up to a limit all are kept; then every second,
+// fourth, ... so that memory stays bounded. Ranges take room once there are any.
 class Samples {
   public:
-    void add(std::uint64_t value) {
+    void add(std::uint64_t value, std::uint64_t less = 0, std::uint64_t more = 0) {
         min_ = std::min(min_, value);
         total_ += value;
         if (seen_++ % step_) return;
         if (kept_.size() == limit) {
-            for (std::size_t i = 0; i < limit / 2; ++i) kept_[i] = kept_[2 * i];
-            kept_.resize(limit / 2);
+            halve(kept_);
+            if (!ranges_.empty()) halve(ranges_);
             step_ *= 2;
             if ((seen_ - 1) % step_) return;
         }
         kept_.push_back(saturated(value));
+        if (ranges_.empty() && !less && !more) return;
+        ranges_.resize(kept_.size());
+        ranges_.back() = {saturated(less), saturated(more)};
     }
     MarkSummary::Spread spread() const {
         if (kept_.empty()) return {};
@@ -37,25 +45,38 @@ class Samples {
         std::size_t n = sorted.size();
         return {min_, sorted[(n - 1) / 2], sorted[(n * 99 + 99) / 100 - 1], total_};  // nearest rank
     }
+    Range range(std::uint64_t of) const {  // the narrowest of the samples with that value
+        Range best{};
+        bool found = false;
+        for (std::size_t i = 0; i < ranges_.size(); ++i) {
+            if (kept_[i] != of) continue;
+            const Range& range = ranges_[i];
+            if (!found || std::uint64_t{range.less} + range.more < std::uint64_t{best.less} + best.more) best = range;
+            found = true;
+        }
+        return best;
+    }
 
   private:
     static constexpr std::size_t limit = 4 << 20;
+    template <class T>
+    static void halve(std::vector<T>& all) {
+        for (std::size_t i = 0; i < all.size() / 2; ++i) all[i] = all[2 * i];
+        all.resize(all.size() / 2);
+    }
     std::vector<std::uint32_t> kept_;
+    std::vector<Range> ranges_;  // empty, or as many
     std::uint64_t seen_ = 0, step_ = 1, min_ = ~0ull, total_ = 0;
-};
-
-struct Moment {  // of one CPU
-    std::uint64_t instructions = 0;
-    Cycle cycles = 0;
 };
 
 struct MarkState {
     std::string name;
     std::uint64_t count = 0, first_index = 0;
     bool seen = false;
-    std::array<std::vector<Moment>, cpus_most>
-        open;  // by CPU: begins not yet ended, innermost last; for a point: its last hit
+    std::array<std::vector<Spending>, cpus_most>
+        open;  // by CPU: what it had spent at begins not yet ended, innermost last; for a point: at its last hit
     Samples cycles, instructions;
+    Spending all;
 };
 
 // More open begins than this are a scenario without ends: the oldest are forgotten.
@@ -123,20 +144,21 @@ class ProfileImpl final : public Profile {
     }
 
     void on_transfer(const Transfer& transfer, RetireTime time) override {
-        FunctionSummary& function = functions_[function_of(transfer.target)];
-        spent_[transfer.cpu].cycles += time.cycles;
-        for (FunctionSummary* sum : {&function, &total_}) {
-            sum->cycles += time.cycles;
-            sum->placeholder_cycles += time.placeholder_cycles;
-        }
+        Spending cost;
+        add(cost, time);
+        functions_[function_of(transfer.target)] += cost;
+        spent_[transfer.cpu] += cost;
     }
 
     std::vector<MarkSummary> marks() const override {
         std::vector<MarkSummary> all;
         for (const MarkState& mark : marks_)
-            if (mark.seen)
-                all.push_back(
-                    {mark.name, mark.count, mark.cycles.spread(), mark.instructions.spread(), mark.first_index});
+            if (mark.seen) {
+                const MarkSummary::Spread cycles = mark.cycles.spread();
+                const Range range = mark.cycles.range(cycles.median);
+                all.push_back({mark.name, mark.count, cycles, mark.instructions.spread(), mark.first_index, range.less,
+                               range.more, mark.all});
+            }
         std::ranges::stable_sort(all, {}, &MarkSummary::first_index);
         return all;
     }
@@ -155,9 +177,11 @@ class ProfileImpl final : public Profile {
         return all;
     }
 
-    std::uint64_t instructions() const override { return total_.instructions; }
-    Cycle cycles() const override { return total_.cycles; }
-    Cycle placeholder_cycles() const override { return total_.placeholder_cycles; }
+    Spending total() const override {
+        Spending sum;
+        for (const Spending& each : spent_) sum += each;
+        return sum;
+    }
 
   private:
     std::uint32_t function_of(std::uint64_t address) {
@@ -167,39 +191,53 @@ class ProfileImpl final : public Profile {
         return it->second;
     }
 
-    void add(FunctionSummary& function, std::span<const RetireTime> times, Moment& spent) {
-        std::uint64_t cycles = 0, placeholder = 0;
+    static void add(Spending& sum, const RetireTime& time) {
+        sum.cycles += time.cycles;
+        sum.by_wait[static_cast<std::size_t>(time.wait)] += time.cycles;
+        sum.placeholder_cycles += time.placeholder_cycles;
+        sum.less += time.less;
+        sum.more += time.more;
+    }
+
+    static void add(FunctionSummary& function, std::span<const RetireTime> times, Spending& spent) {
+        std::uint64_t cycles = 0, guessed = 0, less = 0, more = 0;
         for (const RetireTime& time : times) {
+            const auto wait = static_cast<std::size_t>(time.wait);
+            function.by_wait[wait] += time.cycles;
+            spent.by_wait[wait] += time.cycles;
             cycles += time.cycles;
-            placeholder += time.placeholder_cycles;
+            guessed += time.placeholder_cycles;
+            less += time.less;
+            more += time.more;
         }
-        spent.instructions += times.size();
-        spent.cycles += cycles;
-        for (FunctionSummary* sum : {&function, &total_}) {
+        for (Spending* sum : {static_cast<Spending*>(&function), &spent}) {
             sum->instructions += times.size();
             sum->cycles += cycles;
-            sum->placeholder_cycles += placeholder;
+            sum->placeholder_cycles += guessed;
+            sum->less += less;
+            sum->more += more;
         }
     }
 
     // A mark is hit when its instruction is about to execute: after what retired before it. An instruction that
     // faults does not retire; its mark counts when it is executed again.
     void hit_marks(const BlockProfile& known, const Block& block, std::span<const RetireTime> times) {
-        const Moment before = spent_[block.cpu];
-        Moment now = before;
+        Spending now = spent_[block.cpu];
+        const std::uint64_t instructions = now.instructions;
         std::uint32_t done = 0;
         for (const Hit& hit : known.hits) {
             if (hit.instruction < block.first) continue;
             std::uint32_t offset = hit.instruction - block.first;
             if (offset >= block.count) break;
-            for (; done < offset; ++done) now.cycles += times[done].cycles;
-            now.instructions = before.instructions + offset;
+            for (; done < offset; ++done) add(now, times[done]);
+            now.instructions = instructions + offset;
             MarkState& mark = marks_[hit.mark];
             apply(mark, mark.open[block.cpu], hit.kind, now, block.first_index + offset);
         }
     }
 
-    static void apply(MarkState& mark, std::vector<Moment>& open, MarkKind kind, Moment now, InstructionIndex index) {
+    static void apply(MarkState& mark, std::vector<Spending>& open, MarkKind kind, const Spending& now,
+                      InstructionIndex index) {
         if (kind != MarkKind::end && !mark.seen) {
             mark.seen = true;
             mark.first_index = index;
@@ -211,8 +249,10 @@ class ProfileImpl final : public Profile {
         }
         if (kind == MarkKind::end && open.empty()) return;
         if (!open.empty()) {
-            mark.cycles.add(now.cycles - open.back().cycles);
-            mark.instructions.add(now.instructions - open.back().instructions);
+            const Spending between = now - open.back();
+            mark.cycles.add(between.cycles, between.less, between.more);
+            mark.instructions.add(between.instructions);
+            mark.all += between;
             open.pop_back();
         }
         if (kind == MarkKind::point) open.push_back(now);
@@ -226,11 +266,31 @@ class ProfileImpl final : public Profile {
     std::vector<BlockProfile> blocks_;                                   // by code id
     std::unordered_map<std::uint64_t, std::uint32_t> function_numbers_;  // by start
     std::vector<FunctionSummary> functions_;
-    FunctionSummary total_;
-    std::array<Moment, cpus_most> spent_{};  // by CPU
+    std::array<Spending, cpus_most> spent_{};  // by CPU
 };
 
 }  // namespace
+
+Spending& Spending::operator+=(const Spending& other) {
+    instructions += other.instructions;
+    cycles += other.cycles;
+    placeholder_cycles += other.placeholder_cycles;
+    less += other.less;
+    more += other.more;
+    for (std::size_t i = 0; i < by_wait.size(); ++i) by_wait[i] += other.by_wait[i];
+    return *this;
+}
+
+Spending Spending::operator-(const Spending& earlier) const {
+    Spending difference{instructions - earlier.instructions,
+                        cycles - earlier.cycles,
+                        placeholder_cycles - earlier.placeholder_cycles,
+                        less - earlier.less,
+                        more - earlier.more,
+                        by_wait};
+    for (std::size_t i = 0; i < by_wait.size(); ++i) difference.by_wait[i] -= earlier.by_wait[i];
+    return difference;
+}
 
 std::unique_ptr<Profile> make_profile(const Image& image) { return std::make_unique<ProfileImpl>(image); }
 

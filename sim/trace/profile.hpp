@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a run spent, by mark and by function, of all CPUs together; the pair of a mark is of one CPU, and counts what
-// that CPU spent between them. Kept while events go by, from a live run or from a stored trace.
+// What a run spent, and on what, by mark and by function, of all CPUs together; the pair of a mark is of one CPU, and
+// counts what that CPU spent between them. Kept while events go by, from a live run or from a stored trace.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <sim/image/image.hpp>
@@ -10,6 +11,23 @@
 #include <vector>
 
 namespace sim {
+
+inline constexpr std::size_t wait_count = static_cast<std::size_t>(Wait::count_);
+using CyclesByWait = std::array<std::uint64_t, wait_count>;
+
+// What was spent somewhere, and how sure that is.
+struct Spending {
+    std::uint64_t instructions = 0, cycles = 0;
+    std::uint64_t placeholder_cycles = 0;  // the part of `cycles` that rests on estimates and placeholders
+    std::uint64_t less = 0, more = 0;      // `cycles` lie between cycles - less and cycles + more, by those estimates
+    CyclesByWait by_wait{};                // `cycles` by what they were spent on: a CPI stack, times instructions
+
+    Spending& operator+=(const Spending&);
+    Spending operator-(const Spending& earlier) const;  // of two readings of a running sum
+    double guessed_share() const {                      // 0 to 1
+        return cycles ? static_cast<double>(placeholder_cycles) / static_cast<double>(cycles) : 0;
+    }
+};
 
 struct MarkSummary {
     std::string name;
@@ -20,12 +38,14 @@ struct MarkSummary {
         std::uint64_t min = 0, median = 0, p99 = 0, total = 0;
     } cycles, instructions;
     std::uint64_t first_index = 0;  // retired instructions at the first begin: tables are in this order
+    // Of the sample that is the median of cycles; of several with as many, of the surest.
+    std::uint64_t median_less = 0, median_more = 0;
+    Spending all{};  // of all pairs or intervals together
 };
 
-struct FunctionSummary {
+struct FunctionSummary : Spending {  // exclusive of callees
     std::string name;
     std::uint64_t address = 0;
-    std::uint64_t instructions = 0, cycles = 0, placeholder_cycles = 0;  // exclusive of callees
 };
 
 class Profile {
@@ -36,9 +56,7 @@ class Profile {
     virtual void on_transfer(const Transfer&, RetireTime) = 0;
     virtual std::vector<MarkSummary> marks() const = 0;
     virtual std::vector<FunctionSummary> functions() const = 0;  // by cycles, most first
-    virtual std::uint64_t instructions() const = 0;
-    virtual Cycle cycles() const = 0;
-    virtual Cycle placeholder_cycles() const = 0;
+    virtual Spending total() const = 0;
 };
 std::unique_ptr<Profile> make_profile(const Image&);
 

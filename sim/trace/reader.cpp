@@ -114,7 +114,7 @@ class Reader final : public TraceReader {
   private:
     std::optional<std::string> walk_chunks(InstructionIndex from, const TraceVisitor& visitor) const {
         Dictionary dictionary;
-        EventDecoder decoder(dictionary, visitor, from);
+        EventDecoder decoder(dictionary, info_.cpus, visitor, from);
         for (std::size_t i = 0; i < places_.size(); ++i) {
             const ChunkHeader& header = places_[i].header;
             if (header.type == ChunkType::code) {
@@ -145,6 +145,10 @@ class Reader final : public TraceReader {
         if (std::uint32_t found = get_u32(head + 8); found != version)
             throw TraceError(path_.string() + ": trace format " + std::to_string(found) +
                              ", this program reads format " + std::to_string(version) +
+                             "; record the trace again or use the exo-dev that wrote it");
+        if (std::uint32_t found = get_u32(head + 12); found != revision)
+            throw TraceError(path_.string() + ": revision " + std::to_string(found) + " of trace format " +
+                             std::to_string(version) + ", this program reads revision " + std::to_string(revision) +
                              "; record the trace again or use the exo-dev that wrote it");
     }
 

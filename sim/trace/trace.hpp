@@ -25,7 +25,7 @@ struct TraceError : std::runtime_error {  // names the file, the place (chunk, b
 // What a trace says of its run; written at its start, and completed at its end.
 struct TraceInfo {
     std::uint32_t format = 0;
-    std::string engine, engine_version, cpu, model, image_name, build_id, command_line, clock;
+    std::string engine, engine_version, cpu, model, model_cpu, image_name, build_id, command_line, clock;
     std::uint64_t seed = 0;
     bool jitter = false;
     std::vector<std::uint64_t> irq_at;

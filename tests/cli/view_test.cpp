@@ -107,8 +107,9 @@ TEST(StreamReport, TheSlowerProcessIsJudged) {
 }
 
 TEST(FunctionsTable, EqualNamesHaveTheirAddress) {
-    const std::vector<sim::FunctionSummary> functions = {
-        {"exo::log<...>", 0x1000, 1, 30, 0}, {"other", 0x3000, 1, 20, 0}, {"exo::log<...>", 0x2000, 1, 10, 0}};
+    const std::vector<sim::FunctionSummary> functions = {{{.instructions = 1, .cycles = 30}, "exo::log<...>", 0x1000},
+                                                         {{.instructions = 1, .cycles = 20}, "other", 0x3000},
+                                                         {{.instructions = 1, .cycles = 10}, "exo::log<...>", 0x2000}};
     const std::string text = functions_table(functions, 60, 3, {});
     for (const char* part : {"exo::log<...>@0x1000 ", "exo::log<...>@0x2000 ", "other "})
         EXPECT_NE(text.find(part), std::string::npos) << part << text;

@@ -137,9 +137,9 @@ TEST_F(ProfileTest, FunctionsShareABlock) {
     EXPECT_EQ(all[1].name, "first");
     EXPECT_EQ(all[1].instructions, 3u + 1);
     EXPECT_EQ(all[1].cycles, 1u + 2 + 4 + 4 + 50);
-    EXPECT_EQ(profile().instructions(), 11u);
-    EXPECT_EQ(profile().cycles(), all[0].cycles + all[1].cycles);
-    EXPECT_EQ(profile().placeholder_cycles(), 140u);
+    EXPECT_EQ(profile().total().instructions, 11u);
+    EXPECT_EQ(profile().total().cycles, all[0].cycles + all[1].cycles);
+    EXPECT_EQ(profile().total().placeholder_cycles, 140u);
 }
 
 TEST_F(ProfileTest, CodeWithoutSymbolsHasAName) {

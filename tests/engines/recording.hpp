@@ -41,19 +41,28 @@ inline sim::TraceInfo start_info() {
             .engine_version = "1",
             .cpu = "none",
             .model = "out-of-order",
+            .model_cpu = "znver4",
             .image_name = "fake.elf",
             .build_id = "00",
             .command_line = "tour",
             .clock = "instructions",
             .seed = 9,
             .jitter = true,
-            .irq_at = {5, 700}};
+            .irq_at = {5, 700},
+            .cpus = 2};
 }
 
 inline std::string text(const sim::Access& a) {
     std::ostringstream out;
     out << a.instruction << ' ' << int(a.kind) << ' ' << int(a.size) << ' ' << a.io << ' ' << std::hex
         << a.virtual_address << ' ' << a.physical_address;
+    return out.str();
+}
+
+inline std::string text(const sim::RetireTime& time) {
+    std::ostringstream out;
+    out << time.cycles << ' ' << time.placeholder_cycles << ' ' << time.less << ' ' << time.more << ' '
+        << int(time.wait);
     return out.str();
 }
 
@@ -73,7 +82,7 @@ class Record {
         out << "block " << b.cpu << ' ' << b.code->id << ' ' << b.first << ' ' << b.count << ' ' << b.first_index << ' '
             << b.taken;
         for (const sim::Access& a : b.accesses) out << ", " << text(a);
-        for (const sim::RetireTime& time : times) out << "; " << time.cycles << ' ' << time.placeholder_cycles;
+        for (const sim::RetireTime& time : times) out << "; " << text(time);
         lines.push_back(out.str());
     }
     void code(const sim::CodeBlock& c) {
@@ -92,8 +101,7 @@ class Record {
     void transfer(const sim::Transfer& t, sim::RetireTime time) {
         std::ostringstream out;
         out << "transfer " << t.index << ' ' << int(t.kind) << ' ' << int(t.vector) << ' ' << t.has_error_code << ' '
-            << t.error_code << ' ' << t.source << ' ' << t.target << ' ' << t.fault_address << ' ' << time.cycles << ' '
-            << time.placeholder_cycles;
+            << t.error_code << ' ' << t.source << ' ' << t.target << ' ' << t.fault_address << ' ' << text(time);
         add(time);
         lines.push_back(out.str());
     }
