@@ -82,8 +82,7 @@ Exit sim(const SimOptions& options) {
         spdlog::error("{}", run.result.detail);  // the guest ended well, but there is no whole window
         status = Exit::difference;
     }
-    if (!sure_enough(run.marks, options.strict_percent) && status == Exit::done)
-        status = Exit::difference;
+    if (!sure_enough(run.marks, options.strict_percent) && status == Exit::done) status = Exit::difference;
     if (run.trace && !run.trace->error.empty()) {
         spdlog::error("{}", run.trace->error);
         if (status == Exit::done) status = Exit::difference;

@@ -106,6 +106,7 @@ void add_show(CommandLine& line, CLI::App* parent) {
                      "  exo-dev trace show my.trace --from 100000 --count 200\n"
                      "  exo-dev trace show --mark boot:1              one window, from its begin to its end\n"
                      "  exo-dev trace show --symbol memset --accesses\n"
+                     "  exo-dev trace show --mark user.null_call:500 --pipeline --warm-up 100000\n"
                      "  exo-dev trace show --json --count 1000 | jq -c 'select(.delta > 50)'");
     const auto options = std::make_shared<ShowOptions>();
     add_file(*app, options->file);
@@ -118,6 +119,14 @@ void add_show(CommandLine& line, CLI::App* parent) {
                     "Only instructions of this function: NAME, 0xADDRESS or NAME@0xADDRESS")
         ->excludes(mark);
     app->add_flag("--accesses", options->accesses, "Also memory accesses: kind, size, addresses");
+    CLI::Option* pipeline =
+        app->add_flag("--pipeline", options->pipeline,
+                      "When each was fetched, dispatched, issued, complete and retired, and what it waited for: the "
+                      "model runs again, from the trace's beginning");
+    app->add_option("--warm-up", options->warm_up,
+                    "With --pipeline: run the model only from so many instructions before the first that is shown")
+        ->transform(whole_number())
+        ->needs(pipeline);
     app->add_option("--syntax", options->syntax, "att or intel (default)")->check(CLI::IsMember({"att", "intel"}));
     app->add_flag("--json", options->json, "JSON lines: an instruction or event a line");
     line.does(app, [options] { return show_trace(*options); });

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <devenv/commands/stage_times.hpp>
 #include <devenv/commands/trace_show.hpp>
 #include <devenv/mark_window.hpp>
 #include <devenv/numbers.hpp>
@@ -75,7 +76,9 @@ class Show {
         count_ = options.count.value_or(whole_window ? std::numeric_limits<std::uint64_t>::max() : default_count);
     }
 
-    sim::TraceVisitor visitor() {
+    // `stages`, if any, tells how instructions went through the core.
+    sim::TraceVisitor visitor(const StageTimes* stages) {
+        stages_ = stages;
         sim::TraceVisitor v;
         v.instruction = [this](const sim::TraceRecord& record) { return instruction(record); };
         v.transfer = [this](const sim::Transfer& e, sim::Cycle at) { return event(e.index, lines_->transfer(e, at)); };
@@ -83,6 +86,16 @@ class Show {
         v.input = [this](const sim::Input& e, sim::Cycle at) { return event(e.index, lines_->input(e, at)); };
         v.control = [this](const sim::Control& e, sim::Cycle at) { return event(e.index, lines_->control(e, at)); };
         return v;
+    }
+
+    // Where what is asked for begins; empty: nowhere.
+    std::optional<sim::InstructionIndex> scout(sim::TraceReader& reader) {
+        if (!window_ && !symbol_) return options_.from;
+        scouting_ = true;
+        sim::TraceVisitor v;
+        v.instruction = [this](const sim::TraceRecord& record) { return instruction(record); };
+        reader.walk(options_.from, v);
+        return first_;
     }
 
     std::uint64_t shown() const { return shown_; }
@@ -113,12 +126,14 @@ class Show {
         inside_ = (!window_ || window_->holds(address)) && (!symbol_ || symbol_->holds(address));
         if (window_ && window_->over()) return false;
         if (!inside_) return true;
+        if (scouting_) return first_ = record.index, false;
         if (shown_ == count_) {
             more_ = true;
             next_ = record.index;
             return false;
         }
-        standard_output().write(lines_->instruction(record));
+        const auto stages = stages_ ? stages_->of(record) : std::nullopt;
+        standard_output().write(lines_->instruction(record, stages ? &*stages : nullptr));
         ++shown_;
         return true;
     }
@@ -138,7 +153,9 @@ class Show {
     std::optional<MarkWindow> window_;
     std::optional<SymbolFilter> symbol_;
     std::uint64_t count_ = 0, shown_ = 0, next_ = 0;
-    bool inside_ = false, more_ = false;
+    bool inside_ = false, more_ = false, scouting_ = false;
+    std::optional<sim::InstructionIndex> first_;
+    const StageTimes* stages_ = nullptr;
 };
 
 }  // namespace
@@ -157,6 +174,22 @@ const sim::Image* image_of(const sim::TraceReader& reader) {
     return nullptr;
 }
 
+// From where on the model runs for the first instruction that is shown.
+sim::InstructionIndex warm_start(const ShowOptions& options, const sim::Image* image, sim::TraceReader& reader) {
+    if (!options.warm_up) return 0;
+    const auto first = Show(options, image, reader.info()).scout(reader).value_or(0);
+    return first - std::min(first, *options.warm_up);
+}
+
+std::unique_ptr<StageTimes> stage_times(const ShowOptions& options, const sim::TraceInfo& info,
+                                        sim::InstructionIndex from) {
+    try {
+        return std::make_unique<StageTimes>(info, from);
+    } catch (const std::runtime_error& error) {
+        throw Failure(Exit::usage, options.file + " was timed as " + info.model_cpu + ": " + error.what());
+    }
+}
+
 }  // namespace
 
 Exit show_trace(const ShowOptions& options) {
@@ -164,8 +197,19 @@ Exit show_trace(const ShowOptions& options) {
     const sim::Image* image = image_of(*reader);
     if (!image && !(options.mark.empty() && options.symbol.empty()))
         throw Failure(Exit::difference, "--mark and --symbol need the image; leave them out to see what ran");
+    sim::InstructionIndex start = options.from;
+    std::unique_ptr<StageTimes> stages;
+    if (options.pipeline) {
+        const sim::InstructionIndex timed_from = warm_start(options, image, *reader);
+        stages = stage_times(options, reader->info(), timed_from);
+        start = std::min(start, timed_from);
+        std::fprintf(stderr, "timed again as %s, from instruction %s on\n", reader->info().model_cpu.c_str(),
+                     grouped(timed_from).c_str());
+    }
     Show show(options, image, reader->info());
-    const std::optional<std::string> damage = reader->walk(options.from, show.visitor());
+    sim::TraceVisitor visitor = show.visitor(stages.get());
+    if (stages) visitor = stages->before(std::move(visitor));
+    const std::optional<std::string> damage = reader->walk(start, visitor);
     standard_output().flush();
     if (interrupted()) return Exit::interrupted;
     if (damage && image) spdlog::error("{}", *damage);

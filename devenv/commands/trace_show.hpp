@@ -12,7 +12,8 @@ struct ShowOptions {
     std::string file, mark, symbol, syntax = "intel";
     std::uint64_t from = 0;
     std::optional<std::uint64_t> count;
-    bool accesses = false, json = false;
+    bool accesses = false, json = false, pipeline = false;
+    std::optional<std::uint64_t> warm_up;  // instructions before the first shown; empty: all
 };
 
 Exit show_trace(const ShowOptions&);

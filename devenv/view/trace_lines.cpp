@@ -7,7 +7,9 @@
 #include <devenv/view/failure_report.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/run_report.hpp>
+#include <devenv/view/spending_report.hpp>
 #include <devenv/view/trace_lines.hpp>
+#include <map>
 
 namespace devenv {
 
@@ -34,28 +36,36 @@ const char* name(sim::ControlKind kind) {
     return names.at(static_cast<std::size_t>(kind));
 }
 
-std::span<const std::uint8_t> bytes_of(const sim::TraceRecord& record) {
-    const std::span<const std::uint8_t> all = record.code->bytes;
-    const std::uint64_t offset = record.instruction->address - record.code->address;
+std::span<const std::uint8_t> bytes_of(const sim::CodeBlock& code, const sim::Instruction& instruction) {
+    const std::span<const std::uint8_t> all = code.bytes;
+    const std::uint64_t offset = instruction.address - code.address;
     if (offset >= all.size()) return {};
-    return all.subspan(offset, std::min<std::size_t>(record.instruction->length, all.size() - offset));
+    return all.subspan(offset, std::min<std::size_t>(instruction.length, all.size() - offset));
 }
+std::span<const std::uint8_t> bytes_of(const sim::TraceRecord& record) {
+    return bytes_of(*record.code, *record.instruction);
+}
+
+// Instructions that retired together with the one before them took nothing by themselves.
+std::string cause(const sim::RetireTime& time) { return time.cycles ? wait_word(time.wait) : ""; }
 
 class TextLines final : public TraceLines {
   public:
     TextLines(const sim::Image* image, const TraceLinesOptions& options)
         : code_(image, options.syntax), options_(options) {}
 
-    std::string instruction(const sim::TraceRecord& r) override {
+    std::string instruction(const sim::TraceRecord& r, const Stages* stages) override {
         const std::uint64_t at = r.instruction->address;
         std::string out;
         const std::string source = code_.source(at);
+        if (stages) return in_stages(r, *stages, source);
         if (narrow()) return narrow_instruction(r, source);
         if (source != source_ && !source.empty()) out += options_.style.cyan(source) + "\n";
         source_ = source;
-        out += fmt::format("{}{:>11} {:>12} {:>6}  {}  {:<{}}  {}\n", cpu(r.cpu), grouped(r.index), grouped(r.cycle),
-                           "+" + std::to_string(r.time.cycles), address(at), shorten(code_.symbol(at), symbol_columns),
-                           symbol_columns, code_.text(at, bytes_of(r), r.instruction->code_bits));
+        out += fmt::format("{}{:>11} {:>12} {:>6} {:<7}  {}  {:<{}}  {}\n", cpu(r.cpu), grouped(r.index),
+                           grouped(r.cycle), "+" + std::to_string(r.time.cycles), cause(r.time), address(at),
+                           shorten(code_.symbol(at), symbol_columns), symbol_columns,
+                           code_.text(at, bytes_of(r), r.instruction->code_bits));
         return out + accesses(r, 33);
     }
     std::string transfer(const sim::Transfer& t, sim::Cycle cycle) override {
@@ -92,10 +102,42 @@ class TextLines final : public TraceLines {
         std::string out;
         if (place != source_) out += options_.style.cyan(shorten(place, options_.style.width)) + "\n";
         source_ = place;
-        out += fmt::format("{}{:>10} {:>11} {:>5} {} {}\n", cpu(r.cpu), grouped(r.index), grouped(r.cycle),
-                           "+" + std::to_string(r.time.cycles), address(at),
+        out += fmt::format("{}{:>10} {:>11} {:>5} {:<7} {} {}\n", cpu(r.cpu), grouped(r.index), grouped(r.cycle),
+                           "+" + std::to_string(r.time.cycles), cause(r.time), address(at),
                            code_.text(at, bytes_of(r), r.instruction->code_bits));
         return out + accesses(r, 6);
+    }
+
+    // Cycles since the first of them was fetched, of its CPU.
+    std::string in_stages(const sim::TraceRecord& r, const Stages& s, const std::string& source) {
+        std::string out;
+        if (starts_.empty())
+            out += options_.style.bold(fmt::format("{}{:>11} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6} {:<7}  {}",
+                                                   options_.several_cpus ? "   " : "", "number", "fetch", "dispatch",
+                                                   "issue", "complete", "retire", "", "waited", "instruction")) +
+                   "\n";
+        const sim::Cycle start = starts_.try_emplace(r.cpu, s.times.fetch).first->second;
+        const std::uint64_t at = r.instruction->address;
+        const std::string symbol = code_.symbol(at);
+        const std::string function = symbol.substr(0, symbol.rfind("+0x"));
+        if (function != source_) out += options_.style.cyan(function + (source.empty() ? "" : "  " + source)) + "\n";
+        source_ = function;
+        std::string text = code_.text(at, bytes_of(r), r.instruction->code_bits);
+        if (s.producer) {
+            constexpr std::size_t text_columns = 44;
+            const Producer& p = *s.producer;
+            text += std::string(text_columns - std::min(text_columns, columns(text)), ' ') +
+                    options_.style.dim("  on " + grouped(p.index) + ": " +
+                                       code_.text(p.instruction->address, bytes_of(*p.code, *p.instruction),
+                                                  p.instruction->code_bits));
+        }
+        const auto since = [start](sim::Cycle cycle) {
+            return signed_grouped(static_cast<std::int64_t>(cycle - start));
+        };
+        out += fmt::format("{}{:>11} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6} {:<7}  {}\n", cpu(r.cpu), grouped(r.index),
+                           since(s.times.fetch), since(s.times.dispatch), since(s.times.issue), since(s.times.complete),
+                           since(s.times.retire), "+" + std::to_string(s.time.cycles), cause(s.time), text);
+        return out + accesses(r, 12);
     }
 
     std::string accesses(const sim::TraceRecord& r, std::size_t indent) const {
@@ -118,6 +160,7 @@ class TextLines final : public TraceLines {
     CodeView code_;
     TraceLinesOptions options_;
     std::string source_;
+    std::map<std::uint32_t, sim::Cycle> starts_;  // by CPU
 };
 
 class JsonLines final : public TraceLines {
@@ -125,7 +168,7 @@ class JsonLines final : public TraceLines {
     JsonLines(const sim::Image* image, const TraceLinesOptions& options)
         : image_(image), code_(image, options.syntax), options_(options) {}
 
-    std::string instruction(const sim::TraceRecord& r) override {
+    std::string instruction(const sim::TraceRecord& r, const Stages* stages) override {
         const std::uint64_t at = r.instruction->address;
         const sim::Location where = image_ ? image_->locate(at) : sim::Location{};
         std::string bytes;
@@ -133,7 +176,10 @@ class JsonLines final : public TraceLines {
         Json json = {{"index", r.index},
                      {"cycle", r.cycle},
                      {"delta", r.time.cycles},
+                     {"wait", r.time.cycles ? Json(wait_title(r.time.wait)) : Json(nullptr)},
                      {"placeholder", r.time.placeholder_cycles},
+                     {"less", r.time.less},
+                     {"more", r.time.more},
                      {"address", hex(at)},
                      {"symbol", where.function},
                      {"offset", where.offset},
@@ -143,6 +189,7 @@ class JsonLines final : public TraceLines {
                      {"text", code_.text(at, bytes_of(r), r.instruction->code_bits)}};
         if (options_.several_cpus) json["cpu"] = r.cpu;
         if (options_.accesses) json["accesses"] = accesses(r);
+        if (stages) json["pipeline"] = pipeline(*stages);
         return json_line(json);
     }
     std::string transfer(const sim::Transfer& t, sim::Cycle cycle) override {
@@ -180,6 +227,16 @@ class JsonLines final : public TraceLines {
         Json json = {{"event", what}, {"index", e.index}, {"cycle", cycle}};
         if (options_.several_cpus) json["cpu"] = e.cpu;
         return json;
+    }
+    static Json pipeline(const Stages& s) {
+        return {{"fetch", s.times.fetch},
+                {"dispatch", s.times.dispatch},
+                {"issue", s.times.issue},
+                {"complete", s.times.complete},
+                {"retire", s.times.retire},
+                {"delta", s.time.cycles},
+                {"wait", s.time.cycles ? Json(wait_title(s.time.wait)) : Json(nullptr)},
+                {"on", s.producer ? Json(s.producer->index) : Json(nullptr)}};
     }
     static Json accesses(const sim::TraceRecord& r) {
         Json list = Json::array();

@@ -3,6 +3,7 @@
 #pragma once
 #include <devenv/view/style.hpp>
 #include <memory>
+#include <optional>
 #include <sim/image/decoder.hpp>
 #include <sim/image/image.hpp>
 #include <sim/trace/trace.hpp>
@@ -18,10 +19,25 @@ struct TraceLinesOptions {
     bool several_cpus = false;  // the CPU stands before the instruction's number
 };
 
+// An instruction whose result another waited for.
+struct Producer {
+    sim::InstructionIndex index;
+    const sim::CodeBlock* code;
+    const sim::Instruction* instruction;
+};
+
+// How an instruction went through the core.
+struct Stages {
+    sim::InstructionTimes times;
+    sim::RetireTime time;
+    std::optional<Producer> producer;
+};
+
 class TraceLines {  // each returns whole lines
   public:
     virtual ~TraceLines() = default;
-    virtual std::string instruction(const sim::TraceRecord&) = 0;
+    // With stages (null: none), a line has them in place of address and symbol.
+    virtual std::string instruction(const sim::TraceRecord&, const Stages*) = 0;
     virtual std::string transfer(const sim::Transfer&, sim::Cycle) = 0;
     virtual std::string halt(const sim::Halt&, sim::Cycle) = 0;
     virtual std::string input(const sim::Input&, sim::Cycle) = 0;

@@ -96,6 +96,7 @@ class Core {
     void delay_dispatch(unsigned cycles) { hold_until(dispatch_.cycle + cycles, Wait::front_end); }
     // Everything before has retired; then so many cycles in which nothing else happens.
     void drain(unsigned cycles);
+    void count() { ++number_; }  // an instruction that drained and was not stepped
     std::uint64_t retired() const { return retire_.cycle; }
 
   private:

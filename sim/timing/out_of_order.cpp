@@ -137,6 +137,7 @@ class OutOfOrderModel final : public TimingModel {
         std::uint32_t guessed =
             one.system && one.system->provenance == Provenance::placeholder ? one.system->cycles : 0;
         unsigned misses = 0;
+        core_.count();
         std::uint64_t line = ~0ull;
         for (const Access* access = first; access != last; ++access) {
             bytes[access->kind != AccessKind::load] += access->size;

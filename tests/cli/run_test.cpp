@@ -14,7 +14,7 @@ TEST_F(Runs, JsonHasItsFields) {
     const auto json = nlohmann::json::parse(result.out);
     for (const char* key :
          {"schema", "engine", "engine_version", "cpu", "clock", "seed", "stop", "instructions", "cycles",
-          "placeholder_share", "wall_s", "mips", "console", "marks", "functions", "trace"}) {
+          "cycles_range", "waits", "placeholder_share", "wall_s", "mips", "console", "marks", "functions", "trace"}) {
         EXPECT_TRUE(json.contains(key)) << key;
     }
     EXPECT_EQ(json["stop"], "power-off");
@@ -24,6 +24,27 @@ TEST_F(Runs, JsonHasItsFields) {
     EXPECT_NE(json["console"], "");
     ASSERT_FALSE(json["functions"].empty());
     EXPECT_TRUE(json["functions"][0].contains("cycles"));
+    EXPECT_EQ(json["model"], "out-of-order");
+    EXPECT_EQ(json["model_cpu"], "znver4");
+    std::uint64_t waits = 0, of_functions = 0;
+    for (const auto& [name, cycles] : json["waits"].items()) waits += cycles.get<std::uint64_t>();
+    for (const auto& function : json["functions"])
+        for (const auto& [name, cycles] : function["waits"].items()) of_functions += cycles.get<std::uint64_t>();
+    EXPECT_EQ(waits, json["cycles"]);
+    EXPECT_EQ(of_functions, json["cycles"]);
+    EXPECT_LE(json["cycles_range"]["low"], json["cycles"]);
+    EXPECT_GE(json["cycles_range"]["high"], json["cycles"]);
+}
+
+TEST_F(Runs, StrictFailsWhereMarksRestOnEstimates) {
+    const Result strict = shell("$DEV sim --kernel $KERNEL --no-trace --strict=0.01");
+    EXPECT_EQ(strict.status, 1);
+    EXPECT_NE(strict.err.find("tour.boot_phases: "), std::string::npos) << strict.err;
+    for (const char* part : {"out-of-order (znver4)", "% rest on estimates", "spent on", "mostly"})
+        EXPECT_NE(strict.out.find(part), std::string::npos) << part << strict.out;
+    EXPECT_EQ(shell("$DEV sim --kernel $COMPUTE --no-trace --strict").status, 0);  // no marks
+    EXPECT_EQ(shell("$DEV sim --kernel $COMPUTE --no-trace --strict=-1").status, 2);
+    EXPECT_EQ(shell("$DEV sim --kernel $COMPUTE --no-trace --strict=much").status, 2);
 }
 
 TEST_F(Runs, EachExtraInterruptHasItsFate) {

@@ -82,6 +82,80 @@ TEST_F(Trace, FlippedBytesNeverCrash) {
     }
 }
 
+TEST_F(Trace, RetimedByTheSameModelIsTheSameFile) {
+    // With several CPUs too, whose models share what their caches share.
+    ASSERT_EQ(shell("$DEV sim --kernel $KERNEL --trace one --limit 600000").status, 5);
+    ASSERT_EQ(shell("$DEV sim --kernel $KERNEL --trace two --cpus 2 --limit 600000").status, 5);
+    for (const std::string name : {"one", "two"}) {
+        const Result again = shell("$DEV trace retime " + name + " -o again --json");
+        ASSERT_EQ(again.status, 0) << again.err;
+        EXPECT_TRUE(read(folder / name) == read(folder / "again")) << name;
+        const auto json = nlohmann::json::parse(again.out);
+        EXPECT_EQ(json["cycles"], json["before"]["cycles"]);
+        EXPECT_EQ(json["instructions"], 600000);
+    }
+    const Result strict = shell("$DEV trace retime one --strict=0.01");
+    EXPECT_EQ(strict.status, 1);
+    EXPECT_NE(strict.err.find("tour.boot_phases: "), std::string::npos) << strict.err;
+    EXPECT_NE(strict.err.find("more than 0.01 %"), std::string::npos) << strict.err;
+    EXPECT_EQ(shell("$DEV trace retime one --strict=100").status, 0);
+}
+
+TEST_F(Trace, RetimeSaysWhatIsWrong) {
+    ASSERT_EQ(shell("$DEV sim --kernel $COMPUTE --trace t").status, 0);
+    const Result itself = shell("$DEV trace retime t -o t");
+    EXPECT_EQ(itself.status, 2);
+    EXPECT_NE(itself.err.find("another file"), std::string::npos) << itself.err;
+    const Result cpu = shell("$DEV trace retime t --cpu nosuch");
+    EXPECT_EQ(cpu.status, 2);
+    EXPECT_NE(cpu.err.find("nosuch"), std::string::npos) << cpu.err;
+    EXPECT_EQ(shell("$DEV trace retime missing").status, 2);
+    const std::string whole = read(folder / "t");
+    write("cut", whole.substr(0, whole.size() - 20));
+    EXPECT_EQ(shell("$DEV trace retime cut").status, 1);
+    const Result text = shell("$DEV trace retime t --stack");
+    EXPECT_EQ(text.status, 0);
+    for (const char* part : {"spent on", "before", "rest", "CPI"})
+        EXPECT_NE(text.out.find(part), std::string::npos) << part << text.out;
+}
+
+TEST_F(Trace, PipelineIsInOrderAndAgreesWithTheCycles) {
+    ASSERT_EQ(shell("$DEV sim --kernel $COMPUTE --trace t").status, 0);
+    const Result shown = shell("$DEV trace show t --pipeline --json --from 50 --count 300");
+    ASSERT_EQ(shown.status, 0) << shown.err;
+    EXPECT_NE(shown.err.find("from instruction 0 on"), std::string::npos) << shown.err;
+    std::istringstream lines(shown.out);
+    std::uint64_t index = 50, retired = 0;
+    unsigned dependent = 0;
+    for (std::string line; std::getline(lines, line);) {
+        const auto json = nlohmann::json::parse(line);
+        if (json.contains("event")) continue;
+        const auto& stages = json.at("pipeline");
+        EXPECT_LE(stages["fetch"], stages["dispatch"]) << line;
+        EXPECT_LE(stages["dispatch"], stages["issue"]) << line;
+        EXPECT_LE(stages["issue"], stages["complete"]) << line;
+        EXPECT_LE(stages["complete"], stages["retire"]) << line;
+        EXPECT_EQ(stages["delta"], json["delta"]) << line;
+        EXPECT_EQ(stages["wait"], json["wait"]) << line;
+        if (retired) {
+            EXPECT_EQ(stages["retire"], retired + json["delta"].get<std::uint64_t>()) << line;
+        }
+        retired = stages["retire"].get<std::uint64_t>();
+        if (!stages["on"].is_null()) {
+            EXPECT_LT(stages["on"], index) << line;
+            ++dependent;
+        }
+        EXPECT_EQ(json["index"], index++);
+    }
+    EXPECT_EQ(index, 350u);
+    EXPECT_GT(dependent, 0u);
+    const Result late = shell("$DEV trace show t --pipeline --from 500 --count 3 --warm-up 100");
+    EXPECT_EQ(late.status, 0);
+    EXPECT_NE(late.err.find("from instruction 400 on"), std::string::npos) << late.err;
+    EXPECT_NE(late.out.find("dispatch"), std::string::npos) << late.out;
+    EXPECT_EQ(shell("$DEV trace show t --warm-up 100").status, 2);
+}
+
 TEST_F(Trace, UnknownNamesAreUsageErrors) {
     ASSERT_EQ(shell("$DEV sim --kernel $COMPUTE --trace t").status, 0);
     EXPECT_EQ(shell("$DEV trace show t --mark nosuch").status, 2);

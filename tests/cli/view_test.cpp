@@ -10,6 +10,7 @@
 #include <devenv/view/format.hpp>
 #include <devenv/view/run_report.hpp>
 #include <devenv/view/self_bench_report.hpp>
+#include <devenv/view/spending_report.hpp>
 #include <devenv/view/table.hpp>
 #include <limits>
 #include <sstream>
@@ -104,6 +105,40 @@ TEST(StreamReport, TheSlowerProcessIsJudged) {
     EXPECT_NE(text.find("bar 20, timed: met (21.0"), std::string::npos) << text;
     EXPECT_NE(text.find("bar 20, timed: not met (19.0"), std::string::npos) << text;
     EXPECT_NE(stream_bench_text({.rows = {}, .missing = "not there"}, {}).find("not there"), std::string::npos);
+}
+
+TEST(SpendingReport, SaysWhatCyclesWereSpentOn) {
+    sim::Spending spent{.instructions = 100, .cycles = 200};
+    spent.by_wait[static_cast<std::size_t>(sim::Wait::none)] = 50;
+    spent.by_wait[static_cast<std::size_t>(sim::Wait::front_end)] = 20;
+    spent.by_wait[static_cast<std::size_t>(sim::Wait::dependency)] = 130;
+    EXPECT_EQ(main_wait(spent), "dependency 65 %");
+    EXPECT_EQ(main_wait({}), "");
+    EXPECT_EQ(waits_text(spent), "dependency 65.0 %, base 25.0 %, front end 10.0 %");
+    EXPECT_EQ(waits_json(spent).dump(), R"({"base":50,"front_end":20,"dependency":130})");
+    sim::MarkSummary mark;
+    mark.name = "step";
+    mark.all = spent;
+    const std::string table = stack_table({mark}, {{spent, "function", 0x1000}}, 5, {});
+    for (const char* part : {"step", "function", "CPI", "2.00", "65.0", "25.0", "10.0", "front", "depend"})
+        EXPECT_NE(table.find(part), std::string::npos) << part << table;
+    EXPECT_EQ(table.find("memory"), std::string::npos) << table;  // no row has any
+}
+
+TEST(SpendingReport, SaysHowSureItIs) {
+    EXPECT_EQ(ranged(214, 0, 0), "214");
+    EXPECT_EQ(ranged(1214, 34, 96), "1,214 (1,180-1,310)");
+    EXPECT_EQ(ranged(10, 20, 0), "10 (0-10)");
+    EXPECT_EQ(certainty_text({.cycles = 100}), "nothing rests on estimates");
+    EXPECT_EQ(certainty_text({.cycles = 200, .placeholder_cycles = 50}), "25.0 % rest on estimates");
+    EXPECT_EQ(certainty_text({.cycles = 200, .placeholder_cycles = 50, .less = 20, .more = 30}),
+              "25.0 % rest on estimates: 180-230");
+    std::vector<sim::MarkSummary> marks(2);
+    marks[0].all = {.cycles = 100, .placeholder_cycles = 10};
+    marks[1].all = {.cycles = 100, .placeholder_cycles = 11};
+    ASSERT_EQ(guessed_marks(marks, 10).size(), 1u);
+    EXPECT_EQ(guessed_marks(marks, 10)[0], &marks[1]);
+    EXPECT_TRUE(guessed_marks({{}}, 0).empty());
 }
 
 TEST(FunctionsTable, EqualNamesHaveTheirAddress) {

@@ -2,6 +2,8 @@
 // Marks and functions, on one block of eight instructions that take 1, 2, 4 ... cycles.
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "synthetic.hpp"
 
 namespace {
@@ -140,6 +142,70 @@ TEST_F(ProfileTest, FunctionsShareABlock) {
     EXPECT_EQ(profile().total().instructions, 11u);
     EXPECT_EQ(profile().total().cycles, all[0].cycles + all[1].cycles);
     EXPECT_EQ(profile().total().placeholder_cycles, 140u);
+}
+
+TEST_F(ProfileTest, CyclesAreSummedByWhatTheyWereSpentOn) {
+    mark(2, MarkKind::begin, "step");
+    mark(5, MarkKind::end, "step");
+    times_[0].wait = Wait::front_end;
+    times_[2].wait = times_[4].wait = Wait::dependency;
+    times_[7].wait = Wait::memory;
+    run();
+    run();
+    const auto at = [](const Spending& spent, Wait wait) { return spent.by_wait[static_cast<std::size_t>(wait)]; };
+    EXPECT_EQ(at(only().all, Wait::dependency), 2u * (4 + 16));
+    EXPECT_EQ(at(only().all, Wait::none), 2u * 8);
+    EXPECT_EQ(only().all.cycles, only().cycles.total);
+    EXPECT_EQ(only().all.instructions, 2u * 3);
+    const auto all = profile().functions();
+    ASSERT_EQ(all[0].name, "second");
+    EXPECT_EQ(at(all[0], Wait::memory), 2u * 128);
+    EXPECT_EQ(at(all[0], Wait::dependency), 2u * 16);
+    EXPECT_EQ(at(all[1], Wait::front_end), 2u * 1);
+    for (const FunctionSummary& function : all)
+        EXPECT_EQ(std::accumulate(function.by_wait.begin(), function.by_wait.end(), 0ull), function.cycles);
+    EXPECT_EQ(at(profile().total(), Wait::dependency), 2u * (4 + 16));
+}
+
+TEST_F(ProfileTest, ATransferIsSpentOnItsCause) {
+    run(0, 4);
+    profile().on_transfer({1, 4, TransferKind::interrupt, 32, false, 0, 0, kernel_base, 0},
+                          {.cycles = 50, .placeholder_cycles = 40, .less = 5, .more = 60, .wait = Wait::serialisation});
+    EXPECT_EQ(profile().total().by_wait[static_cast<std::size_t>(Wait::serialisation)], 50u);
+    EXPECT_EQ(profile().total().less, 5u);
+    EXPECT_EQ(profile().total().more, 60u);
+}
+
+TEST_F(ProfileTest, TheMedianHasTheRangeOfItsSample) {
+    mark(0, MarkKind::begin, "step");
+    mark(1, MarkKind::end, "step");
+    for (std::uint32_t i = 1; i <= 5; ++i) {
+        times_[0] = {.cycles = 10 * i, .placeholder_cycles = i, .less = i, .more = 2 * i};
+        run();
+    }
+    EXPECT_EQ(only().cycles.median, 30u);
+    EXPECT_EQ(only().median_less, 3u);
+    EXPECT_EQ(only().median_more, 6u);
+    EXPECT_EQ(only().all.less, 15u);
+    EXPECT_EQ(only().all.more, 30u);
+    EXPECT_DOUBLE_EQ(only().all.guessed_share(), 0.1);
+    times_[0] = {.cycles = 30, .placeholder_cycles = 1, .less = 1, .more = 1};  // as long, but surer
+    run();
+    EXPECT_EQ(only().median_less, 1u);
+    EXPECT_EQ(only().median_more, 1u);
+}
+
+TEST_F(ProfileTest, RangesThatComeLateBelongToTheirSamples) {
+    mark(0, MarkKind::begin, "step");
+    mark(1, MarkKind::end, "step");
+    times_[0] = {.cycles = 10};
+    run();
+    run();
+    EXPECT_EQ(only().median_less, 0u);
+    times_[0] = {.cycles = 5, .placeholder_cycles = 5, .less = 4, .more = 4};
+    for (int i = 0; i < 3; ++i) run();
+    EXPECT_EQ(only().cycles.median, 5u);
+    EXPECT_EQ(only().median_less, 4u);
 }
 
 TEST_F(ProfileTest, CodeWithoutSymbolsHasAName) {

@@ -7,6 +7,8 @@
 
 #include <csignal>
 #include <fstream>
+#include <sim/trace/profile.hpp>
+#include <sim/trace/replay.hpp>
 
 #include "recording.hpp"
 
@@ -33,6 +35,59 @@ TEST(Trace, ReadsBackWhatWasWritten) {
     EXPECT_EQ(read.lines.size(), written.lines.size());
     EXPECT_TRUE(read.lines == written.lines);
     EXPECT_EQ(read.codes, written.codes);
+}
+
+// The stored events through fresh models are the run once more: same cycles, same causes, same bytes.
+TEST(Trace, RetimedByTheSameModelIsTheSameFile) {
+    Folder folder;
+    synthetic::FakeImage image;
+    image.file = {1, 2, 3};
+    const auto run = [&](const char* name, auto&& feed) {
+        const auto models = make_models(default_cpu_model, 2);
+        const auto profile = make_profile(image);
+        const auto writer = make_trace_writer(folder / name, start_info(), image);
+        const auto pipeline = make_pipeline({models[0].get(), models[1].get()}, profile.get(), writer.get());
+        feed(*pipeline);
+        writer->finish(start_info());
+        return profile->total();
+    };
+    const Spending live = run("live", [](EventSink& sink) { synthetic::RandomProgram(8).run(sink, 300'000); });
+    const Spending again = run("again", [&](EventSink& sink) {
+        EXPECT_EQ(TraceReader::open(folder / "live")->walk(0, replay_to(sink)), std::nullopt);
+    });
+    EXPECT_GT(live.cycles, 0u);
+    EXPECT_EQ(live.cycles, again.cycles);
+    EXPECT_EQ(live.by_wait, again.by_wait);
+    EXPECT_TRUE(bytes_of(folder / "live") == bytes_of(folder / "again"));
+}
+
+TEST(Trace, AnEventOfACpuThatTheRunDidNotHaveIsDamage) {
+    Folder folder;
+    synthetic::FakeImage image;
+    image.file = {1, 2, 3};
+    TraceInfo info = start_info();
+    info.cpus = 1;
+    const auto writer = make_trace_writer(folder / "t", info, image);
+    writer->on_halt({5, 0, 0});
+    writer->finish(info);
+    const auto damage = TraceReader::open(folder / "t")->walk(0, {});
+    ASSERT_TRUE(damage);
+    EXPECT_NE(damage->find("a CPU that the run did not have"), std::string::npos) << *damage;
+}
+
+TEST(Trace, AnotherRevisionIsRefusedByName) {
+    Folder folder;
+    record(folder / "t.trace", 3, 1000);
+    std::string bytes = bytes_of(folder / "t.trace");
+    bytes[12] = 0;
+    std::ofstream(folder / "old.trace", std::ios::binary) << bytes;
+    try {
+        TraceReader::open(folder / "old.trace");
+        ADD_FAILURE() << "was read";
+    } catch (const TraceError& error) {
+        EXPECT_NE(std::string(error.what()).find("revision 0"), std::string::npos) << error.what();
+        EXPECT_NE(std::string(error.what()).find("record the trace again"), std::string::npos) << error.what();
+    }
 }
 
 TEST(Trace, WalkStartsWhereItIsAsked) {
