@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <sim/timing/memory.hpp>
+
+namespace sim::timing {
+
+namespace {
+
+constexpr std::uint64_t lines_a_page = 64;
+constexpr Cache::Entry dirty = Cache::flag(0);  // in the L3
+
+std::uint64_t lines_in(unsigned kib) { return std::uint64_t{kib} * 1024 >> line_bits; }
+
+// A line of page table. Tables lie anywhere, beyond all physical memory; entries in a table in order.
+std::uint64_t table_line(std::uint64_t root, std::uint64_t virtual_address, unsigned level) {
+    const std::uint64_t table = (virtual_address & (1ull << 57) - 1) >> (12 + 9 * level);
+    std::uint64_t hash = (table ^ root << 20 ^ std::uint64_t{level} << 60) * 0x9e3779b97f4a7c15ull;
+    hash ^= hash >> 29;
+    const std::uint64_t entry = virtual_address >> (12 + 9 * (level - 1)) & 511;
+    return (1ull << 52 | (hash & (1ull << 45) - 1) << 6 | entry >> 3);
+}
+
+}  // namespace
+
+SharedMemory::SharedMemory(const Machine& machine)
+    : machine_(machine), l3_(lines_in(machine.l3_kib), machine.l3_ways) {}
+
+bool SharedMemory::insert(std::uint64_t line, Cache::Entry flags) { return l3_.insert(line, flags) & dirty; }
+
+bool SharedMemory::write_back(std::uint64_t line) {
+    if (Cache::Entry* const entry = l3_.find(line)) {
+        *entry |= dirty;
+        return false;
+    }
+    return insert(line, dirty);
+}
+
+void SharedMemory::take(const Memory& owner, std::uint64_t line) {
+    for (Memory* cpu : cpus_)
+        if (cpu != &owner) cpu->drop(line);
+}
+
+SharedMemory::Reply SharedMemory::fetch(const Memory& asker, std::uint64_t line, bool own) {
+    bool modified = false, held = false;
+    for (Memory* cpu : cpus_) {
+        if (cpu == &asker) continue;
+        Cache::Entry* const entry = cpu->l2_.peek(line);
+        if (!entry) continue;
+        held = true;
+        modified |= (*entry & Memory::written) != 0;
+        if (own) {
+            cpu->drop(line);
+        } else {
+            *entry = (*entry & ~Memory::written) | Memory::shared;
+            if (Cache::Entry* const first = cpu->l1_.peek(line)) *first &= ~Memory::written;
+        }
+    }
+    if (modified) return {machine_.transfer(), Wait::coherence, !own, write_back(line)};
+    if (l3_.find(line)) return {machine_.l3_latency, Wait::l3, held && !own, false};
+    return {machine_.dram_latency, Wait::memory, held && !own, insert(line, 0)};
+}
+
+Memory::Memory(const Machine& machine, SharedMemory& shared)
+    : machine_(machine),
+      shared_(shared),
+      l1_(lines_in(machine.l1_data_kib), machine.l1_data_ways),
+      l1_code_(lines_in(machine.l1_code_kib), machine.l1_code_ways),
+      l2_(lines_in(machine.l2_kib), machine.l2_ways),
+      data_tlb_(machine.l1_data_tlb, machine.l2_data_tlb, machine.l2_data_tlb_ways),
+      code_tlb_(machine.l1_code_tlb, machine.l2_code_tlb, machine.l2_code_tlb_ways),
+      walked_{{machine.walk_cache, 4}, {machine.walk_cache, 4}, {machine.walk_cache, 4}},
+      l1_misses_(machine.l1_misses),
+      l2_misses_(machine.l2_misses),
+      walkers_(machine.page_walkers),
+      l2_path_(machine.l2_interval),
+      l3_path_(machine.l3_interval),
+      dram_path_(machine.dram_interval),
+      l1_streams_(machine.l1_lines_ahead),
+      l2_streams_(machine.l2_lines_ahead) {
+    shared_.enter(*this);
+}
+
+// Another CPU writes it.
+void Memory::drop(std::uint64_t line) {
+    if (l2_.remove(line) == Cache::no_line) return;  // the L2 holds all that the first level holds
+    l1_.remove(line);
+    l1_code_.remove(line);
+}
+
+// Whether it was this CPU's alone; it is now.
+bool Memory::own_in_l2(std::uint64_t line) {
+    Cache::Entry* const entry = l2_.peek(line);
+    if (!entry) return true;
+    const bool alone = !(*entry & shared);
+    if (!alone) shared_.take(*this, line);
+    *entry = (*entry & ~shared) | written;
+    return alone;
+}
+
+Memory::Arrival Memory::beyond_l2(std::uint64_t line, std::uint64_t cycle, bool own, Cache::Entry flags) {
+    std::uint64_t& slot = l2_misses_.first();
+    std::uint64_t at = l3_path_.book(std::max(cycle, slot));
+    const SharedMemory::Reply reply = shared_.fetch(*this, line, own);
+    if (reply.from == Wait::memory) at = dram_path_.book(at);
+    if (reply.to_dram) dram_path_.book(at);
+    slot = at + reply.cycles - machine_.l2_latency;
+    const Cache::Entry victim = l2_.insert(line, flags | (own ? written : 0) | (reply.shared ? shared : 0));
+    if (victim != Cache::no_line) {
+        const std::uint64_t gone = victim & Cache::line_mask;
+        l1_.remove(gone);
+        l1_code_.remove(gone);
+        if (victim & written && shared_.write_back(gone)) dram_path_.book(at);
+    }
+    const Arrival arrival{at + reply.cycles - machine_.load_integer, reply.from};
+    l2_fills_.start(line, arrival.at, arrival.from);
+    return arrival;
+}
+
+// A request of the first level, of a prefetcher of it, or of a page walk.
+Memory::Arrival Memory::beyond_l1(std::uint64_t line, std::uint64_t cycle, bool own, bool learn) {
+    Arrival arrival{};
+    if (Cache::Entry* const entry = l2_.find(line)) {
+        arrival = {l2_path_.book(cycle) + machine_.l2_latency - machine_.load_integer, Wait::l2};
+        if (const Fills::Fill* fill = l2_fills_.find(line, arrival.at)) arrival = {fill->at, fill->from};
+        learn &= (*entry & prefetched) != 0;
+        *entry &= ~prefetched;
+        if (own && !own_in_l2(line)) arrival = {arrival.at + machine_.transfer(), Wait::coherence};
+    } else {
+        arrival = beyond_l2(line, cycle, own, 0);
+    }
+    if (learn)
+        l2_streams_.observe(line, [&](std::uint64_t next) {
+            if (!l2_.peek(next) && l2_misses_.first() <= cycle) beyond_l2(next, cycle, false, prefetched);
+        });
+    return arrival;
+}
+
+Memory::Arrival Memory::miss(std::uint64_t line, std::uint64_t cycle, bool own, Cache::Entry flags) {
+    std::uint64_t& slot = l1_misses_.first();
+    const Arrival arrival = beyond_l1(line, std::max(cycle, slot), own);
+    slot = arrival.at;
+    if (l1_.insert(line, flags | (own ? written : 0)) & written) l2_path_.book(cycle);  // written back to the L2
+    l1_fills_.start(line, arrival.at, arrival.from);
+    return arrival;
+}
+
+Memory::Arrival Memory::line_at(std::uint64_t line, std::uint64_t cycle, bool own) {
+    Arrival arrival{cycle, Wait::none};
+    bool learn = true;
+    if (Cache::Entry* const entry = l1_.find(line)) {
+        if (const Fills::Fill* fill = l1_fills_.find(line, cycle)) arrival = {fill->at, fill->from};
+        learn = *entry & prefetched;
+        *entry &= ~prefetched;
+        if (own && !(*entry & written)) {
+            *entry |= written;
+            if (!own_in_l2(line)) arrival = {arrival.at + machine_.transfer() - machine_.load_integer, Wait::coherence};
+        }
+    } else {
+        arrival = miss(line, cycle, own, 0);
+    }
+    if (learn)
+        l1_streams_.observe(line, [&](std::uint64_t next) {
+            if (!l1_.peek(next) && l1_misses_.first() <= cycle) miss(next, cycle, false, prefetched);
+        });
+    return arrival;
+}
+
+Memory::Delay Memory::slow(const Access& access, std::uint64_t cycle, bool own) {
+    const Page page = page_of(space_, access.virtual_address, access.physical_address);
+    const unsigned translation = translate(data_tlb_, page, access.virtual_address, cycle);
+    const std::uint64_t line = access.physical_address >> line_bits, start = cycle + translation;
+    Arrival arrival = line_at(line, start, own);
+    if ((access.physical_address & 63) + access.size > 64)
+        if (const Arrival second = line_at(line + 1, start, own); second.at > arrival.at) arrival = second;
+    const auto cycles = static_cast<unsigned>(arrival.at - cycle);
+    return {cycles, cycles && translation >= arrival.at - start ? Wait::tlb : arrival.from};
+}
+
+Memory::Delay Memory::fetch(std::uint64_t virtual_address, std::uint64_t physical_address, std::uint64_t cycle) {
+    const Page page = page_of(space_, virtual_address, physical_address);
+    const unsigned translation = translate(code_tlb_, page, virtual_address, cycle);
+    const std::uint64_t line = physical_address >> line_bits, start = cycle + translation;
+    const auto miss = [&](std::uint64_t missed, Cache::Entry flags) {
+        const Arrival arrival = beyond_l1(missed, start, false);
+        l1_code_.insert(missed, flags);
+        code_fills_.start(missed, arrival.at, arrival.from);
+        return arrival;
+    };
+    Arrival arrival{start, Wait::none};
+    bool learn = true;
+    if (Cache::Entry* const entry = l1_code_.find(line)) {
+        if (const Fills::Fill* fill = code_fills_.find(line, start)) arrival = {fill->at, fill->from};
+        learn = *entry & prefetched;
+        *entry &= ~prefetched;
+    } else {
+        arrival = miss(line, 0);
+    }
+    // Code is walked forwards: the next lines of the page.
+    for (std::uint64_t next = line + 1; learn && next <= line + machine_.code_lines_ahead; ++next)
+        if (next / lines_a_page == line / lines_a_page && !l1_code_.peek(next)) miss(next, prefetched);
+    const auto cycles = static_cast<unsigned>(arrival.at - cycle);
+    return {cycles, cycles && translation >= arrival.at - start ? Wait::tlb : arrival.from};
+}
+
+// Cycles until the translation is known.
+unsigned Memory::translate(Tlb& tlb, const Page& page, std::uint64_t virtual_address, std::uint64_t cycle) {
+    if (tlb.hit(page)) return 0;
+    switch (tlb.look_up(page)) {
+        case Tlb::Level::first:
+            return 0;
+        case Tlb::Level::second:
+            return machine_.l2_tlb_latency;
+        case Tlb::Level::none:
+            break;
+    }
+    return machine_.l2_tlb_latency + walk(page, virtual_address, cycle + machine_.l2_tlb_latency);
+}
+
+// From the lowest table that a page-walk cache knows down to the page's entry.
+unsigned Memory::walk(const Page& page, std::uint64_t virtual_address, std::uint64_t cycle) {
+    const unsigned leaf = page.large ? 2 : 1;
+    const std::uint64_t canonical = virtual_address & (1ull << 57) - 1, tag = space_.tag(virtual_address) << 45;
+    unsigned level = leaf;
+    while (level < 4 && !walked_[level - 1].touch(canonical >> (12 + 9 * level) | tag)) ++level;
+    std::uint64_t& slot = walkers_.first();
+    std::uint64_t at = std::max(cycle, slot);
+    for (; level >= leaf; --level)
+        at = beyond_l1(table_line(space_.root(virtual_address), virtual_address, level), at, false, false).at;
+    slot = at;
+    return static_cast<unsigned>(at - cycle);
+}
+
+void Memory::control(const Control& control) {
+    const auto clear_walks = [&] {
+        for (Cache& cache : walked_) cache.clear();
+    };
+    switch (control.kind) {
+        case ControlKind::cr3:
+            space_.switch_to(control.value);
+            break;
+        case ControlKind::cr4:
+            space_.set_cr4(control.value);
+            [[fallthrough]];
+        case ControlKind::cr0:
+        case ControlKind::invalidate_all:
+            data_tlb_.clear();
+            code_tlb_.clear();
+            clear_walks();
+            break;
+        case ControlKind::invalidate_page:
+            for (const bool large : {false, true}) {
+                const Page page = page_of(space_, control.which, large);
+                data_tlb_.drop(page);
+                code_tlb_.drop(page);
+            }
+            clear_walks();  // INVLPG drops all cached upper levels (APM2 5.5.2)
+            break;
+        default:
+            break;
+    }
+}
+
+}  // namespace sim::timing
