@@ -19,7 +19,7 @@ class BranchPredictor {
           first_targets_(machine.l1_branch_targets, machine.l1_branch_target_ways),
           second_targets_(machine.l2_branch_targets, machine.l2_branch_target_ways),
           returns_(std::max(machine.return_stack, 1u)) {
-        bimodal_.fill(2);
+        bimodal_.fill(1);
     }
 
     // Whether the direction was predicted.

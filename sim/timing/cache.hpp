@@ -22,7 +22,8 @@ class Cache {
 
     // entries / ways sets, rounded down to a power of two.
     Cache(std::uint64_t entries, unsigned ways)
-        : ways_(ways), set_mask_(std::bit_floor(std::max<std::uint64_t>(entries / ways, 1)) - 1),
+        : ways_(ways),
+          set_mask_(std::bit_floor(std::max<std::uint64_t>(entries / ways, 1)) - 1),
           entries_(ways * (set_mask_ + 1), no_line) {}
 
     // The line's entry, now the most recent of its set, or null. Valid until the next insert.

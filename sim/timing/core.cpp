@@ -43,8 +43,10 @@ void Core::commit_store(const Access& access, std::uint64_t retired) {
     const bool crossing = (access.physical_address & 63) + access.size > 64;
     const bool merges = line == last_line_ && !crossing && last_commit_ > retired;
     if (!merges) {
-        last_commit_ = std::max(last_commit_ + 1 + crossing, retired + 1);
-        if (memory_ && !access.io) last_commit_ += memory_->store(access, last_commit_).cycles;
+        // Lines are asked for as stores retire, several at a time, though stores go to the cache in order.
+        const std::uint64_t asked = retired + 1;
+        last_commit_ = std::max(last_commit_ + 1 + crossing, asked);
+        if (memory_ && !access.io) last_commit_ = std::max(last_commit_, asked + memory_->store(access, asked).cycles);
     }
     last_line_ = line;
     ++store_, store_queue_.put(last_commit_);

@@ -98,6 +98,7 @@ class Core {
     void drain(unsigned cycles);
     void count() { ++number_; }  // an instruction that drained and was not stepped
     std::uint64_t retired() const { return retire_.cycle; }
+    std::uint64_t dispatching() const { return dispatch_.cycle; }
 
   private:
     struct Store {

@@ -12,11 +12,11 @@ std::uint64_t lines_in(unsigned kib) { return std::uint64_t{kib} * 1024 >> line_
 
 // A line of page table. Tables lie anywhere, beyond all physical memory; entries in a table in order.
 std::uint64_t table_line(std::uint64_t root, std::uint64_t virtual_address, unsigned level) {
-    const std::uint64_t table = (virtual_address & (1ull << 57) - 1) >> (12 + 9 * level);
+    const std::uint64_t table = (virtual_address & linear_bits) >> (12 + 9 * level);
     std::uint64_t hash = (table ^ root << 20 ^ std::uint64_t{level} << 60) * 0x9e3779b97f4a7c15ull;
     hash ^= hash >> 29;
     const std::uint64_t entry = virtual_address >> (12 + 9 * (level - 1)) & 511;
-    return (1ull << 52 | (hash & (1ull << 45) - 1) << 6 | entry >> 3);
+    return 1ull << 52 | hash >> 18 << 6 | entry >> 3;
 }
 
 }  // namespace
@@ -59,9 +59,9 @@ SharedMemory::Reply SharedMemory::fetch(const Memory& asker, std::uint64_t line,
     return {machine_.dram_latency, Wait::memory, held && !own, insert(line, 0)};
 }
 
-Memory::Memory(const Machine& machine, SharedMemory& shared)
+Memory::Memory(const Machine& machine, SharedMemory& below)
     : machine_(machine),
-      shared_(shared),
+      shared_(below),
       l1_(lines_in(machine.l1_data_kib), machine.l1_data_ways),
       l1_code_(lines_in(machine.l1_code_kib), machine.l1_code_ways),
       l2_(lines_in(machine.l2_kib), machine.l2_ways),
@@ -78,6 +78,8 @@ Memory::Memory(const Machine& machine, SharedMemory& shared)
       l2_streams_(machine.l2_lines_ahead) {
     shared_.enter(*this);
 }
+
+Memory::~Memory() { shared_.leave(*this); }
 
 // Another CPU writes it.
 void Memory::drop(std::uint64_t line) {
@@ -218,7 +220,7 @@ unsigned Memory::translate(Tlb& tlb, const Page& page, std::uint64_t virtual_add
 // From the lowest table that a page-walk cache knows down to the page's entry.
 unsigned Memory::walk(const Page& page, std::uint64_t virtual_address, std::uint64_t cycle) {
     const unsigned leaf = page.large ? 2 : 1;
-    const std::uint64_t canonical = virtual_address & (1ull << 57) - 1, tag = space_.tag(virtual_address) << 45;
+    const std::uint64_t canonical = virtual_address & linear_bits, tag = space_.tag(virtual_address) << 45;
     unsigned level = leaf;
     while (level < 4 && !walked_[level - 1].touch(canonical >> (12 + 9 * level) | tag)) ++level;
     std::uint64_t& slot = walkers_.first();

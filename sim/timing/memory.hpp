@@ -6,7 +6,8 @@
 // entry's line is named by the address space, the level and the virtual address: eight neighbours share a line, 512 a
 // table, as in the real tables, but tables that are shared below the top of the lower half are not known to be.
 //
-// Each CPU's clock is its own, so CPUs do not wait for each other's traffic: paths to memory are limited for each alone.
+// Each CPU's clock is its own, so CPUs do not wait for each other's traffic: paths to memory are limited for each
+// alone.
 #pragma once
 #include <cstdint>
 #include <sim/events.hpp>
@@ -22,7 +23,7 @@ namespace sim::timing {
 
 class Memory;
 
-// What the CPUs share. It outlives every access of them; they enter themselves and stay at their addresses.
+// What the CPUs share. It outlives every access of them; they enter and leave by themselves.
 class SharedMemory {
   public:
     explicit SharedMemory(const Machine&);
@@ -40,6 +41,7 @@ class SharedMemory {
     // A written line left a second level. Whether another had to go to memory.
     bool write_back(std::uint64_t line);
     void enter(Memory& memory) { cpus_.push_back(&memory); }
+    void leave(Memory& memory) { std::erase(cpus_, &memory); }
 
   private:
     bool insert(std::uint64_t line, Cache::Entry flags);
@@ -51,9 +53,10 @@ class SharedMemory {
 
 class Memory {
   public:
-    Memory(const Machine&, SharedMemory& shared);
+    Memory(const Machine&, SharedMemory& below);
     Memory(const Memory&) = delete;
     Memory& operator=(const Memory&) = delete;
+    ~Memory();
 
     struct Delay {
         unsigned cycles = 0;  // beyond a hit in the L1

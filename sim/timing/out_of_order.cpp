@@ -31,11 +31,13 @@ bool writes_segment_base(std::span<const std::uint8_t> bytes) { return !bytes.em
 
 class OutOfOrderModel final : public TimingModel {
   public:
-    OutOfOrderModel()
+    explicit OutOfOrderModel(std::shared_ptr<timing::SharedMemory> shared)
         : scheduling_(timing::scheduling_text("znver4"), units_),
           overlay_(timing::overlay_text("znver4"), units_),
           book_(machine_, scheduling_, &overlay_, units_),
           decoder_(Decoder::make()),
+          shared_(std::move(shared)),
+          memory_(machine_, *shared_),
           core_(machine_, book_.operations(), &memory_) {}
 
     std::string name() const override { return "out-of-order"; }
@@ -103,6 +105,8 @@ class OutOfOrderModel final : public TimingModel {
         return drain(cost.cycles, cost.provenance == Provenance::placeholder ? cost.cycles : 0);
     }
 
+    void on_control(const Control& control) override { memory_.control(control); }
+
     Cycle now() const override { return retired_; }
 
   private:
@@ -155,10 +159,12 @@ class OutOfOrderModel final : public TimingModel {
     }
 
     void fetch(const CodeBlock& code, std::uint32_t index) {
-        const std::uint64_t address = code.physical_address + (code.instructions[index].address - code.address);
+        const std::uint64_t virtual_address = code.instructions[index].address,
+                            address = code.physical_address + (virtual_address - code.address);
         if (address >> line_bits == fetched_line_) return;
         fetched_line_ = address >> line_bits;
-        if (const unsigned wait = memory_.fetch(address, retired_).cycles) core_.delay_dispatch(wait);
+        if (const unsigned wait = memory_.fetch(virtual_address, address, core_.dispatching()).cycles)
+            core_.delay_dispatch(wait);
     }
 
     // The last instruction of a whole code block: where control goes, and whether the front end knew.
@@ -167,9 +173,14 @@ class OutOfOrderModel final : public TimingModel {
         switch (last.flow) {
             case Flow::conditional:
                 if (!predictor_.conditional(last.address, block.taken)) redirect();
+                else if (block.taken) target(last);
+                break;
+            case Flow::branch:
+                target(last);
                 break;
             case Flow::call:
                 predictor_.call(last.address + last.length);
+                target(last);
                 break;
             case Flow::indirect_call:
                 predictor_.call(last.address + last.length);
@@ -185,10 +196,15 @@ class OutOfOrderModel final : public TimingModel {
 
     void resolve(std::uint64_t target) {
         if (!pending_) return;
-        const bool right =
-            pending_->flow == Flow::ret ? predictor_.ret(target) : predictor_.indirect(pending_->address, target);
-        if (!right) redirect();
+        const bool right = pending_->flow == Flow::ret ? predictor_.ret(pending_->address, target)
+                                                       : predictor_.indirect(pending_->address, target);
+        if (right) this->target(*pending_);
+        else redirect();
         pending_ = nullptr;
+    }
+    // A taken branch whose target the front end may have to wait for.
+    void target(const Instruction& branch) {
+        if (const unsigned wait = predictor_.bubble(branch.address)) core_.delay_dispatch(wait);
     }
     void redirect() { core_.hold_until(times_.complete + machine_.pipeline, Wait::mispredict); }
 
@@ -197,13 +213,14 @@ class OutOfOrderModel final : public TimingModel {
     timing::Scheduling scheduling_, overlay_;
     timing::RecipeBook book_;
     std::unique_ptr<Decoder> decoder_;
+    std::shared_ptr<timing::SharedMemory> shared_;  // with the models of the other CPUs
     timing::Memory memory_;
     timing::Core core_;
     std::vector<std::vector<Prepared>> blocks_;  // by code id
     InstructionTimes times_{};                   // of the instruction that ran last
     Cycle retired_ = 0;
     std::uint64_t fetched_line_ = ~0ull;
-    BranchPredictor predictor_;
+    BranchPredictor predictor_{machine_};
     const Instruction* pending_ = nullptr;
 };
 
@@ -212,7 +229,8 @@ class OutOfOrderModel final : public TimingModel {
 std::vector<std::unique_ptr<TimingModel>> make_models(std::string_view cpu, unsigned cpus) {
     if (timing::scheduling_text(cpu).empty()) throw std::runtime_error("no CPU '" + std::string(cpu) + "'");
     std::vector<std::unique_ptr<TimingModel>> models;
-    for (unsigned i = 0; i < cpus; ++i) models.push_back(std::make_unique<OutOfOrderModel>());
+    const auto shared = std::make_shared<timing::SharedMemory>(timing::Machine{});
+    for (unsigned i = 0; i < cpus; ++i) models.push_back(std::make_unique<OutOfOrderModel>(shared));
     return models;
 }
 

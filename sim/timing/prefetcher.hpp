@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Streams of equal steps through a page: after two steps of the same size in lines, forwards or backwards, the next
-// lines are asked for, further ahead the longer it goes on. A prefetcher works on physical addresses and never leaves
-// its 4 KiB page.
+// Streams of equal steps through a page: after two steps to the next line or three of another size, forwards or
+// backwards, lines are asked for, further ahead the longer it goes on. A prefetcher works on physical addresses and
+// never leaves its 4 KiB page.
 #pragma once
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 
 namespace sim::timing {
 
@@ -31,6 +32,7 @@ class StreamPrefetcher {
             return;
         }
         stream.steps = std::min(stream.steps + 1, 6);
+        if (stream.steps < 3 && std::abs(step) != 1) return;
         const bool behind = step > 0 ? stream.asked < at : stream.asked > at;
         if (behind) stream.asked = at;
         const int ahead = std::min(most_, 1 << stream.steps);  // in steps, then no further than as many lines

@@ -38,13 +38,16 @@ class AddressSpace {
     std::uint64_t cr4_ = 0, root_ = 0, tag_ = 0, upper_tag_ = 0, generation_ = 0;
 };
 
+// A linear address has at most 57 bits of its own, the others repeat the last.
+inline constexpr std::uint64_t linear_bits = (1ull << 57) - 1;
+
 struct Page {
     std::uint64_t key;
     bool large;
 };
 
 inline Page page_of(const AddressSpace& space, std::uint64_t virtual_address, bool large) {
-    return {(virtual_address & (1ull << 57) - 1) >> (large ? 21 : 12) | space.tag(virtual_address) << 45, large};
+    return {(virtual_address & linear_bits) >> (large ? 21 : 12) | space.tag(virtual_address) << 45, large};
 }
 inline Page page_of(const AddressSpace& space, std::uint64_t virtual_address, std::uint64_t physical_address) {
     const bool large = ((virtual_address ^ physical_address) & 0x1fffff) == 0 && virtual_address < 0xffffffff80000000;
@@ -54,7 +57,7 @@ inline Page page_of(const AddressSpace& space, std::uint64_t virtual_address, st
 class Tlb {
   public:
     Tlb(unsigned first, unsigned second, unsigned second_ways)
-        : keys_(first, ~0ull), recent_(first), second_(second, second_ways) {}
+        : keys_(first, no_key), recent_(first), second_(second, second_ways) {}
 
     // In the first level. Fast: a guess of its place, right but for collisions.
     bool hit(Page page) {
@@ -82,15 +85,16 @@ class Tlb {
     }
     void drop(Page page) {
         const std::uint64_t key = tagged(page);
-        std::replace(keys_.begin(), keys_.end(), key, ~0ull);
+        std::replace(keys_.begin(), keys_.end(), key, no_key);
         second_.remove(key);
     }
     void clear() {
-        std::fill(keys_.begin(), keys_.end(), ~0ull);
+        std::fill(keys_.begin(), keys_.end(), no_key);
         second_.clear();
     }
 
   private:
+    static constexpr std::uint64_t no_key = ~0ull;
     // Below Cache::line_mask, and with the page number in the low bits, which choose the set.
     static std::uint64_t tagged(Page page) { return page.key ^ std::uint64_t{page.large} << 44; }
     static std::size_t guess_of(std::uint64_t key) { return (key ^ key >> 8) & 255; }
