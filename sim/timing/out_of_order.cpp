@@ -94,6 +94,10 @@ class OutOfOrderModel final : public TimingModel {
             else out[i] = ordinary(one, {first, access}, whole && i + 1 == block.count && block.taken);
             if (!details.empty()) details[i] = times_;
         }
+        // A string instruction that goes on in another block.
+        if (access != accesses_end && block.first + block.count < code.instructions.size())
+            fetch(code, block.first + block.count);
+        for (; access != accesses_end; ++access) move(begun_, *access);
         if (whole) branch(block);
     }
 
@@ -137,25 +141,39 @@ class OutOfOrderModel final : public TimingModel {
 
     // System and string instructions: everything before them retires, then they take their time.
     RetireTime special(const Prepared& one, const Access* first, const Access* last) {
-        std::uint64_t bytes[2] = {0, 0}, cycles = one.system ? one.system->cycles : 0;
-        std::uint32_t guessed =
+        std::uint64_t cycles = one.system ? one.system->cycles : 0;
+        std::uint64_t guessed =
             one.system && one.system->provenance == Provenance::placeholder ? one.system->cycles : 0;
-        unsigned misses = 0;
         core_.count();
-        std::uint64_t line = ~0ull;
-        for (const Access* access = first; access != last; ++access) {
-            bytes[access->kind != AccessKind::load] += access->size;
-            if (access->io) {
-                cycles += zen4::device_access().cycles;
-                guessed += zen4::device_access().cycles;
-            } else if (access->physical_address >> line_bits != line) {
-                line = access->physical_address >> line_bits;
-                misses += memory_.load(*access, core_.retired()).cycles;
-            }
-        }
+        Moved moved;
+        if (one.string) std::swap(moved, begun_);
+        for (const Access* access = first; access != last; ++access) move(moved, *access);
         if (one.string)
-            cycles += bytes[0] ? zen4::rep_move_cycles(std::max(bytes[0], bytes[1])) : zen4::rep_store_cycles(bytes[1]);
-        return drain(static_cast<unsigned>(cycles + misses / 4), guessed);  // misses overlap four deep: an estimate
+            cycles += moved.bytes[0] ? zen4::rep_move_cycles(std::max(moved.bytes[0], moved.bytes[1]))
+                                     : zen4::rep_store_cycles(moved.bytes[1]);
+        const std::uint64_t devices = moved.device_accesses * zen4::device_access().cycles;
+        // Its lines arrive while it works.
+        return drain(static_cast<unsigned>(std::max(cycles, moved.last_line_at) + devices),
+                     static_cast<std::uint32_t>(guessed + devices));
+    }
+
+    // What a string instruction moves, or one that saves much state. It asks for a line a cycle.
+    struct Moved {
+        std::uint64_t bytes[2] = {0, 0};  // loaded, stored
+        std::uint64_t device_accesses = 0, lines = 0;
+        std::uint64_t last_line_at = 0;  // cycles since it began; 0: all were in the L1
+        std::uint64_t line = ~0ull;
+    };
+    void move(Moved& moved, const Access& access) {
+        moved.bytes[access.kind != AccessKind::load] += access.size;
+        if (access.io) {
+            ++moved.device_accesses;
+        } else if (access.physical_address >> line_bits != moved.line) {
+            moved.line = access.physical_address >> line_bits;
+            const std::uint64_t asked = moved.lines++;
+            if (const unsigned wait = memory_.load(access, core_.retired() + asked).cycles)
+                moved.last_line_at = std::max(moved.last_line_at, asked + wait);
+        }
     }
 
     void fetch(const CodeBlock& code, std::uint32_t index) {
@@ -221,6 +239,7 @@ class OutOfOrderModel final : public TimingModel {
     Cycle retired_ = 0;
     std::uint64_t fetched_line_ = ~0ull;
     BranchPredictor predictor_{machine_};
+    Moved begun_;  // by a string instruction that has not retired yet
     const Instruction* pending_ = nullptr;
 };
 

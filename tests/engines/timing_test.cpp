@@ -208,6 +208,68 @@ TEST(TimingModel, RepMoveFollowsTheMeasuredPoints) {
     EXPECT_GT(zen4::rep_move_cycles(~0ull), 1u << 29);
 }
 
+TEST(TimingModel, AStringThatComesInPiecesCostsAsMuchAsInOne) {
+    CodeBuilder b(0, kernel_base);
+    b.special({0xf3, 0xa4}, Special::string).rep = true;
+    const CodeBlock code = b.take();
+    std::vector<Access> accesses;
+    for (std::uint64_t at = 0; at < 65536; at += 64) {
+        accesses.push_back(access(0, AccessKind::load, data + at, 64));
+        accesses.push_back(access(0, AccessKind::store, data + 0x100000 + at, 64));
+    }
+    const auto cost = [&](std::size_t pieces) {  // of two passes: from memory, from the second level
+        ModelRun run;
+        run.code(code);
+        std::vector<RetireTime> time(1);
+        std::vector<Cycle> cycles;
+        for (int pass = 0; pass < 2; ++pass) {
+            const std::span<const Access> all = accesses;
+            const std::size_t piece = all.size() / pieces;
+            for (std::size_t i = 0; i + 1 < pieces; ++i)
+                run.model().run({0, &code, 0, 0, 0, false, all.subspan(i * piece, piece)}, {});
+            run.model().run({0, &code, 0, 1, 0, false, all.subspan((pieces - 1) * piece)}, time);
+            cycles.push_back(time[0].cycles);
+        }
+        return cycles;
+    };
+    const auto once = cost(1);
+    EXPECT_EQ(once, cost(8));
+    EXPECT_GT(once[0], 2048u * 9);  // lines of memory, nine cycles each
+    EXPECT_LT(once[0], 2048u * 9 * 3 / 2);
+    EXPECT_GE(once[1], zen4::rep_move_cycles(65536));
+    EXPECT_LT(once[1], zen4::rep_move_cycles(65536) * 3 / 2);
+}
+
+TEST(TimingModel, CpusOfOneMachineShareLines) {
+    CodeBuilder b(0, kernel_base);
+    b.store_rdi_rcx();
+    const CodeBlock code = b.take();
+    auto models = make_models(default_cpu_model, 2);
+    const Access store[] = {access(0, AccessKind::store, data)};
+    std::vector<RetireTime> time(1);
+    CodeBuilder chain(1, kernel_base + 0x100);
+    Instruction& next = chain.add({0x48, 0x8b, 0x00}, synthetic::rax, synthetic::rax);  // mov rax, [rax]
+    next.operand_count = 1;
+    next.memory[0] = {.base = 0, .kind = AccessKind::load, .size = 8};
+    const CodeBlock reader = chain.take();
+    CodeBuilder pause(2, kernel_base + 0x200);
+    pause.special({0xf3, 0x90}, Special::pause);
+    const CodeBlock wait = pause.take();
+    const Access load[] = {access(0, AccessKind::load, data)};
+    for (auto& model : models)
+        for (const CodeBlock* block : {&code, &reader, &wait}) model->on_code(*block);
+    for (int i = 0; i < 20; ++i) {
+        models[0]->run({0, &code, 0, 1, 0, false, store}, time);
+        for (int k = 0; k < 10; ++k) models[0]->run({0, &wait, 0, 1, 0, false, {}}, time);  // until it is in the cache
+        models[1]->run({1, &reader, 0, 1, 0, false, load}, time);
+        if (i < 2) continue;  // code, page tables and the line come from memory
+        EXPECT_EQ(time[0].wait, Wait::coherence) << i;
+        EXPECT_EQ(time[0].cycles, 225u) << i;
+        models[1]->run({1, &reader, 0, 1, 0, false, load}, time);
+        EXPECT_EQ(time[0].cycles, 4u);
+    }
+}
+
 TEST(TimingModel, NowIsTheSumOfAllRetireTimesWithTransfers) {
     class Adder final : public EventSink {
       public:
