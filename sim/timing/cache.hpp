@@ -22,9 +22,9 @@ class Cache {
 
     // entries / ways sets, rounded down to a power of two.
     Cache(std::uint64_t entries, unsigned ways)
-        : ways_(ways),
-          set_mask_(std::bit_floor(std::max<std::uint64_t>(entries / ways, 1)) - 1),
-          entries_(ways * (set_mask_ + 1), no_line) {}
+        : ways_(std::max(ways, 1u)),
+          set_mask_(std::bit_floor(std::max<std::uint64_t>(entries / ways_, 1)) - 1),
+          entries_(ways_ * (set_mask_ + 1), no_line) {}
 
     // The line's entry, now the most recent of its set, or null. Valid until the next insert.
     Entry* find(std::uint64_t line) {

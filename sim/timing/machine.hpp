@@ -44,6 +44,8 @@ struct Machine {
     unsigned transfer_smt = 100, transfer_near = 225, transfer_far = 890;
     Placement placement = Placement::near;
 
+    // What an access takes beyond a hit in the L1.
+    unsigned beyond_l1(unsigned latency) const { return latency > load_integer ? latency - load_integer : 0; }
     unsigned transfer() const {
         return placement == Placement::smt ? transfer_smt : placement == Placement::far ? transfer_far : transfer_near;
     }

@@ -104,7 +104,7 @@ Memory::Arrival Memory::beyond_l2(std::uint64_t line, std::uint64_t cycle, bool 
     const SharedMemory::Reply reply = shared_.fetch(*this, line, own);
     if (reply.from == Wait::memory) at = dram_path_.book(at);
     if (reply.to_dram) dram_path_.book(at);
-    slot = at + reply.cycles - machine_.l2_latency;
+    slot = at + (reply.cycles > machine_.l2_latency ? reply.cycles - machine_.l2_latency : 0);
     const Cache::Entry victim = l2_.insert(line, flags | (own ? written : 0) | (reply.shared ? shared : 0));
     if (victim != Cache::no_line) {
         const std::uint64_t gone = victim & Cache::line_mask;
@@ -112,7 +112,7 @@ Memory::Arrival Memory::beyond_l2(std::uint64_t line, std::uint64_t cycle, bool 
         l1_code_.remove(gone);
         if (victim & written && shared_.write_back(gone)) dram_path_.book(at);
     }
-    const Arrival arrival{at + reply.cycles - machine_.load_integer, reply.from};
+    const Arrival arrival{at + machine_.beyond_l1(reply.cycles), reply.from};
     l2_fills_.start(line, arrival.at, arrival.from);
     return arrival;
 }
@@ -121,7 +121,7 @@ Memory::Arrival Memory::beyond_l2(std::uint64_t line, std::uint64_t cycle, bool 
 Memory::Arrival Memory::beyond_l1(std::uint64_t line, std::uint64_t cycle, bool own, bool learn) {
     Arrival arrival{};
     if (Cache::Entry* const entry = l2_.find(line)) {
-        arrival = {l2_path_.book(cycle) + machine_.l2_latency - machine_.load_integer, Wait::l2};
+        arrival = {l2_path_.book(cycle) + machine_.beyond_l1(machine_.l2_latency), Wait::l2};
         if (const Fills::Fill* fill = l2_fills_.find(line, arrival.at)) arrival = {fill->at, fill->from};
         learn &= (*entry & prefetched) != 0;
         *entry &= ~prefetched;
@@ -154,7 +154,7 @@ Memory::Arrival Memory::line_at(std::uint64_t line, std::uint64_t cycle, bool ow
         *entry &= ~prefetched;
         if (own && !(*entry & written)) {
             *entry |= written;
-            if (!own_in_l2(line)) arrival = {arrival.at + machine_.transfer() - machine_.load_integer, Wait::coherence};
+            if (!own_in_l2(line)) arrival = {arrival.at + machine_.beyond_l1(machine_.transfer()), Wait::coherence};
         }
     } else {
         arrival = miss(line, cycle, own, 0);

@@ -57,7 +57,7 @@ inline Page page_of(const AddressSpace& space, std::uint64_t virtual_address, st
 class Tlb {
   public:
     Tlb(unsigned first, unsigned second, unsigned second_ways)
-        : keys_(first, no_key), recent_(first), second_(second, second_ways) {}
+        : keys_(std::clamp(first, 1u, 256u), no_key), recent_(keys_.size()), second_(second, second_ways) {}
 
     // In the first level. Fast: a guess of its place, right but for collisions.
     bool hit(Page page) {

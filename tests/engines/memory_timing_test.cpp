@@ -212,6 +212,58 @@ TEST(MemoryTiming, OneCpuNeverWaitsForOthers) {
     }
 }
 
+// Nothing in a CPU's file may crash the model.
+TEST(MemoryTiming, OddMachinesRun) {
+    for (const unsigned value : {0u, 1u, 3u, 1000u}) {
+        Machine odd = zen4;
+        for (unsigned* field : {&odd.l1_data_kib,
+                                &odd.l1_data_ways,
+                                &odd.l1_code_kib,
+                                &odd.l1_code_ways,
+                                &odd.l2_kib,
+                                &odd.l2_ways,
+                                &odd.l2_latency,
+                                &odd.l2_interval,
+                                &odd.l3_kib,
+                                &odd.l3_ways,
+                                &odd.l3_latency,
+                                &odd.l3_interval,
+                                &odd.dram_latency,
+                                &odd.dram_interval,
+                                &odd.l1_misses,
+                                &odd.l2_misses,
+                                &odd.l1_lines_ahead,
+                                &odd.l2_lines_ahead,
+                                &odd.l1_data_tlb,
+                                &odd.l2_data_tlb,
+                                &odd.l2_data_tlb_ways,
+                                &odd.l1_code_tlb,
+                                &odd.l2_code_tlb,
+                                &odd.l2_code_tlb_ways,
+                                &odd.walk_cache,
+                                &odd.page_walkers,
+                                &odd.transfer_near,
+                                &odd.l1_branch_targets,
+                                &odd.l1_branch_target_ways,
+                                &odd.l2_branch_targets,
+                                &odd.l2_branch_target_ways,
+                                &odd.return_stack,
+                                &odd.load_integer})
+            *field = value;
+        Walker walker(odd);
+        BranchPredictor predictor(odd);
+        std::mt19937_64 random(5);
+        for (std::uint64_t i = 0; i < 20000; ++i) {
+            const std::uint64_t address = random() % (2 << 20);
+            const auto size = static_cast<std::uint8_t>(1 + random() % 64);
+            const Access access{0, AccessKind::rmw, size, false, scattered + address, address};
+            walker.memory().load(access, i * 2000);
+            walker.memory().fetch(scattered + address, address, i * 2000);
+            predictor.bubble(address), predictor.call(address), predictor.ret(address, random());
+        }
+    }
+}
+
 TEST(MemoryTiming, ControlsForgetTranslations) {
     Walker walker;
     Memory& memory = walker.memory();
