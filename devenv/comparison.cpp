@@ -21,13 +21,13 @@ std::vector<MarkChange> compare_marks(const Costs& before, const Costs& after) {
         MarkChange& c = changes[m.name];
         c.count_before = m.count;
         c.median_before = {m.instructions.median, m.cycles.median};
-        c.total_before = {m.instructions.total, m.cycles.total};
+        c.total_before = {m.instructions.total, m.cycles.total, m.all.by_wait};
     }
     for (const sim::MarkSummary& m : after.marks) {
         MarkChange& c = changes[m.name];
         c.count_after = m.count;
         c.median_after = {m.instructions.median, m.cycles.median};
-        c.total_after = {m.instructions.total, m.cycles.total};
+        c.total_after = {m.instructions.total, m.cycles.total, m.all.by_wait};
     }
     std::vector<MarkChange> list;
     for (auto& [name, c] : changes) {
@@ -48,6 +48,7 @@ std::vector<FunctionChange> compare_functions(const Costs& before, const Costs& 
     const auto add = [](Cost& cost, const sim::FunctionSummary& f) {
         cost.instructions += f.instructions;
         cost.cycles += f.cycles;
+        for (std::size_t i = 0; i < f.by_wait.size(); ++i) cost.by_wait[i] += f.by_wait[i];
     };
     for (const sim::FunctionSummary& f : before.functions) add(changes[f.name].before, f);
     for (const sim::FunctionSummary& f : after.functions) add(changes[f.name].after, f);

@@ -10,7 +10,8 @@ namespace devenv {
 
 struct Cost {
     std::uint64_t instructions = 0, cycles = 0;
-    bool operator==(const Cost&) const = default;
+    sim::CyclesByWait by_wait{};  // of totals and functions; the same cycles for other reasons are no change
+    bool operator==(const Cost& other) const { return instructions == other.instructions && cycles == other.cycles; }
 };
 
 struct Costs {  // of one run

@@ -9,7 +9,9 @@
 #include <devenv/view/progress.hpp>
 #include <map>
 #include <sim/timing/model.hpp>
+#include <sim/trace/threaded_sink.hpp>
 #include <sim/trace/trace.hpp>
+#include <thread>
 
 namespace devenv {
 
@@ -183,13 +185,17 @@ Simulated simulate(const sim::Image& image, const Scenario& scenario, const Obse
     const sim::TraceInfo info = trace_start(*engine, *model, image, scenario);
     const auto writer = observers.trace ? sim::make_trace_writer(*observers.trace, info, image) : nullptr;
     const auto pipeline = sim::make_pipeline(by_cpu, profile.get(), writer.get());
-    Trail trail(*pipeline);
+    // The guest's clock of modelled cycles needs them at once.
+    const bool at_once = config.clock == sim::Clock::cycles || std::thread::hardware_concurrency() < 2;
+    const auto threaded = at_once ? nullptr : sim::make_threaded_sink(*pipeline);
+    Trail trail(threaded ? *threaded : *pipeline);
     run.model = model->name();
     run.model_cpu = model->cpu();
     run.model_description = model->description();
     config.events = &trail;
-    config.modelled_cycles = [model] { return model->now(); };
+    if (at_once) config.modelled_cycles = [model] { return model->now(); };
     execute(*engine, std::move(config), observers, scenario, run);
+    if (threaded) threaded->finish();
     take_profile(*profile, run);
     take_trail(trail, run);
     if (writer) run.trace = finish_trace(*writer, *observers.trace, info, run);

@@ -46,7 +46,9 @@ Side measure(const std::string& label, const std::filesystem::path& kernel, cons
     const std::string failure = failure_text(run, *image, style_for(STDERR_FILENO));
     if (!failure.empty()) spdlog::error("{}: {}", label, failure);
     return {label,
-            {{run.result.instructions, run.spent.cycles}, std::move(run.marks), std::move(run.functions)},
+            {{run.result.instructions, run.spent.cycles, run.spent.by_wait},
+             std::move(run.marks),
+             std::move(run.functions)},
             exit_for(run.result.stop)};
 }
 

@@ -14,6 +14,7 @@
 #include <devenv/view/run_report.hpp>
 #include <memory>
 #include <sim/trace/replay.hpp>
+#include <sim/trace/threaded_sink.hpp>
 
 namespace devenv {
 
@@ -66,9 +67,11 @@ Retimed retime_trace(const RetimeOptions& options, sim::TraceReader& reader) {
     Retimed done;
     Simulated& run = done.run;
     const auto start = std::chrono::steady_clock::now();
-    done.damage = reader.walk(0, sim::replay_to(*pipeline, &stop_requested())).value_or("");
-    run.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const auto threaded = sim::make_threaded_sink(*pipeline);
+    done.damage = reader.walk(0, sim::replay_to(*threaded, &stop_requested())).value_or("");
     if (interrupted()) return done;
+    threaded->finish();
+    run.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     run.model = info.model;
     run.model_cpu = info.model_cpu;
     run.model_description = models[0]->description();

@@ -37,6 +37,12 @@ std::string ranged(std::uint64_t value, std::uint64_t less, std::uint64_t more) 
 
 std::string wait_title(sim::Wait wait) { return wait == sim::Wait::none ? "base" : std::string(sim::wait_name(wait)); }
 
+std::string wait_key(sim::Wait wait) {
+    std::string key = wait_title(wait);
+    std::ranges::replace(key, ' ', '_');
+    return key;
+}
+
 std::string wait_word(sim::Wait wait) {
     switch (wait) {
         case sim::Wait::none:
@@ -126,9 +132,7 @@ nlohmann::ordered_json waits_json(const sim::Spending& spent) {
     nlohmann::ordered_json json = nlohmann::ordered_json::object();
     for (std::size_t wait = 0; wait < sim::wait_count; ++wait) {
         if (!spent.by_wait[wait]) continue;
-        std::string key = wait_title(static_cast<sim::Wait>(wait));
-        std::ranges::replace(key, ' ', '_');
-        json[key] = spent.by_wait[wait];
+        json[wait_key(static_cast<sim::Wait>(wait))] = spent.by_wait[wait];
     }
     return json;
 }

@@ -16,6 +16,7 @@ std::string ranged(std::uint64_t value, std::uint64_t less, std::uint64_t more);
 
 // "base": instructions that retired at the core's width; the other causes by their names.
 std::string wait_title(sim::Wait);
+std::string wait_key(sim::Wait);  // "front_end": in JSON
 // The same in seven columns at most, for a column of its own; empty for base.
 std::string wait_word(sim::Wait);
 

@@ -113,13 +113,13 @@ class Reader final : public TraceReader {
 
   private:
     std::optional<std::string> walk_chunks(InstructionIndex from, const TraceVisitor& visitor) const {
-        Dictionary dictionary;
-        EventDecoder decoder(dictionary, info_.cpus, visitor, from);
+        std::size_t known = 0;  // code blocks of this walk
+        EventDecoder decoder(dictionary_, info_.cpus, visitor, from);
         for (std::size_t i = 0; i < places_.size(); ++i) {
             const ChunkHeader& header = places_[i].header;
             if (header.type == ChunkType::code) {
                 bool stopped = false;
-                if (auto bad = read_code(i, dictionary, visitor, stopped)) return bad;
+                if (auto bad = read_code(i, known, visitor, stopped)) return bad;
                 if (stopped) return std::nullopt;
             } else if (header.type == ChunkType::events) {
                 // Events at index `from` itself may close the chunk before the one that holds the instruction.
@@ -280,16 +280,16 @@ class Reader final : public TraceReader {
         return {};
     }
 
-    std::optional<std::string> read_code(std::size_t i, Dictionary& dictionary, const TraceVisitor& visitor,
+    std::optional<std::string> read_code(std::size_t i, std::size_t& known, const TraceVisitor& visitor,
                                          bool& stopped) const {
         auto bytes = payload(i);
         Cursor in(bytes);
         while (in.left() && !stopped) {
             auto code = std::make_unique<CodeBlock>();
-            if (!get_code(in, *code) || code->id != dictionary.size())
-                return error(i, "a code block is damaged").what();
-            dictionary.push_back(std::move(code));
-            if (visitor.code && !visitor.code(*dictionary.back())) stopped = true;
+            if (!get_code(in, *code) || code->id != known) return error(i, "a code block is damaged").what();
+            if (known == dictionary_.size()) dictionary_.push_back(std::move(code));
+            if (visitor.code && !visitor.code(*dictionary_[known])) stopped = true;
+            ++known;
         }
         return std::nullopt;
     }
@@ -300,6 +300,7 @@ class Reader final : public TraceReader {
     std::string damage_, image_damage_;  // once open, damage_ tells both
     TraceInfo info_;
     mutable std::unique_ptr<Image> image_;
+    mutable Dictionary dictionary_;  // of all walks: code blocks stay where they are
 };
 
 }  // namespace

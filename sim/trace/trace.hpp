@@ -94,7 +94,7 @@ class TraceReader {
     virtual std::uint64_t file_bytes() const = 0;
     // Visits everything from instruction index `from` on, decoding only from the chunk that holds it. Empty if all
     // went well or the visitor ended it; else what is damaged and where, after everything that could be read was
-    // visited: all there is if the image alone is damaged.
+    // visited: all there is if the image alone is damaged. Code blocks stay valid as long as the reader.
     virtual std::optional<std::string> walk(InstructionIndex from, const TraceVisitor&) = 0;
 };
 

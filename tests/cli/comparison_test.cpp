@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <devenv/comparison.hpp>
+#include <devenv/view/comparison_report.hpp>
 
 namespace devenv {
 namespace {
@@ -41,6 +42,17 @@ TEST(Comparison, LargestChangeFirst) {
     EXPECT_EQ(c.marks[2].name, "gone");
     EXPECT_EQ(c.marks[3].name, "a");
     EXPECT_EQ(c.functions[0].name, "g");
+}
+
+TEST(Comparison, SaysOnWhatMoreWasSpent) {
+    sim::FunctionSummary before = function("f", 100), after = function("f", 130);
+    const auto memory = static_cast<std::size_t>(sim::Wait::memory), unit = static_cast<std::size_t>(sim::Wait::unit);
+    before.by_wait[memory] = 40, before.by_wait[unit] = 60;
+    after.by_wait[memory] = 90, after.by_wait[unit] = 40;
+    const Comparison c = compare({{50, 100}, {}, {before}}, {{65, 130}, {}, {after}});
+    const std::string text = comparison_text(c, {"a", "b", {}, 10}, {});
+    EXPECT_NE(text.find("memory +50"), std::string::npos) << text;
+    EXPECT_EQ(comparison_json(c, {"a", "b", {}, 10})["functions"][0]["waits"].dump(), R"({"unit":-20,"memory":50})");
 }
 
 TEST(Comparison, FunctionsOfOneNameAreOneLine) {

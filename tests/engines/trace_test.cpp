@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sim/trace/profile.hpp>
 #include <sim/trace/replay.hpp>
+#include <sim/trace/threaded_sink.hpp>
 
 #include "recording.hpp"
 
@@ -59,6 +60,42 @@ TEST(Trace, RetimedByTheSameModelIsTheSameFile) {
     EXPECT_EQ(live.cycles, again.cycles);
     EXPECT_EQ(live.by_wait, again.by_wait);
     EXPECT_TRUE(bytes_of(folder / "live") == bytes_of(folder / "again"));
+    run("behind a thread", [](EventSink& sink) {
+        synthetic::RandomProgram program(8);
+        const auto threaded = make_threaded_sink(sink);
+        program.run(*threaded, 300'000);
+        threaded->finish();
+    });
+    EXPECT_TRUE(bytes_of(folder / "live") == bytes_of(folder / "behind a thread"));
+}
+
+class ThrowingSink final : public EventSink {
+  public:
+    std::uint64_t blocks = 0;
+    void on_code(const CodeBlock&) override {}
+    void on_block(const Block&) override {
+        if (++blocks == 10'000) throw std::runtime_error("enough");
+    }
+    void on_input(const Input&) override {}
+    void on_control(const Control&) override {}
+    void on_transfer(const Transfer&) override {}
+    void on_halt(const Halt&) override {}
+};
+
+TEST(ThreadedSink, FinishThrowsWhatTheSinkBehindThrew) {
+    ThrowingSink behind;
+    synthetic::RandomProgram program(8);
+    const auto threaded = make_threaded_sink(behind);
+    program.run(*threaded, 300'000);
+    EXPECT_THROW(threaded->finish(), std::runtime_error);
+    EXPECT_EQ(behind.blocks, 10'000u);  // and nothing after it
+}
+
+TEST(ThreadedSink, MayEndUnfinished) {
+    ThrowingSink behind;
+    synthetic::RandomProgram program(8);
+    const auto threaded = make_threaded_sink(behind);
+    program.run(*threaded, 20'000);
 }
 
 TEST(Trace, AnEventOfACpuThatTheRunDidNotHaveIsDamage) {
