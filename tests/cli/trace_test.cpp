@@ -121,7 +121,7 @@ TEST_F(Trace, RetimeSaysWhatIsWrong) {
 
 TEST_F(Trace, PipelineIsInOrderAndAgreesWithTheCycles) {
     ASSERT_EQ(shell("$DEV sim --kernel $COMPUTE --trace t").status, 0);
-    const Result shown = shell("$DEV trace show t --pipeline --json --from 50 --count 300");
+    const Result shown = shell("$DEV trace show t --pipeline --json --from 50 --count 5000");
     ASSERT_EQ(shown.status, 0) << shown.err;
     EXPECT_NE(shown.err.find("from instruction 0 on"), std::string::npos) << shown.err;
     std::istringstream lines(shown.out);
@@ -147,7 +147,7 @@ TEST_F(Trace, PipelineIsInOrderAndAgreesWithTheCycles) {
         }
         EXPECT_EQ(json["index"], index++);
     }
-    EXPECT_EQ(index, 350u);
+    EXPECT_EQ(index, 5050u);
     EXPECT_GT(dependent, 0u);
     const Result late = shell("$DEV trace show t --pipeline --from 500 --count 3 --warm-up 100");
     EXPECT_EQ(late.status, 0);
