@@ -15,6 +15,7 @@ struct Environment {
     std::filesystem::path host() const { return build / "kernel" / "exo-host"; }
     std::filesystem::path qemu_plugin() const { return build / "sim" / "qemu" / "plugin" / "exo-qemu-plugin.so"; }
     std::filesystem::path native_benchmark() const { return build / "bench" / "exo-bench-native"; }
+    std::filesystem::path native_measurement() const { return build / "bench" / "exo-measure"; }
     std::filesystem::path trace() const { return root / "build" / "sim.trace"; }
     std::filesystem::path diff_cache() const { return root / "build" / "diff"; }
 };

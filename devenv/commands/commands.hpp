@@ -14,5 +14,6 @@ void add_lockstep(CommandLine&);
 void add_bench(CommandLine&);
 void add_image(CommandLine&);
 void add_boot(CommandLine&);
+void add_validate(CommandLine&);
 
 }  // namespace devenv

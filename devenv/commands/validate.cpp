@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// exo-dev validate: the timing model beside hardware: blocks measured here and now, or a file of measurements.
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <devenv/command_line.hpp>
+#include <devenv/commands/commands.hpp>
+#include <devenv/environment.hpp>
+#include <devenv/numbers.hpp>
+#include <devenv/output.hpp>
+#include <devenv/validation/native.hpp>
+#include <devenv/view/scatter_plot.hpp>
+#include <devenv/view/validation_report.hpp>
+#include <fstream>
+#include <memory>
+
+namespace devenv {
+
+namespace {
+
+struct ValidateOptions {
+    std::vector<std::string> measured, blocks, hex;
+    std::string cpu, plot;
+    std::optional<std::string> record;
+    std::uint64_t limit = 0, passes = 6, worst = 10;
+    std::optional<std::uint64_t> processor;
+    bool json = false, without_mca = false;
+};
+
+constexpr const char* examples =
+    "  exo-dev validate --measured sim/timing/data/zen4-blocks.csv   the model beside blocks measured on Zen 4\n"
+    "  exo-dev validate                                              measure those blocks and patterns here, and "
+    "compare\n"
+    "  exo-dev validate --cpu znver4 --limit 50 --plot error.svg     50 of each, compared with that CPU's model\n"
+    "  exo-dev validate --hex 4801d8 --json                          one block: add rax, rbx";
+
+std::filesystem::path data_folder() { return environment().root / "sim" / "timing" / "data"; }
+
+// Evenly spread over the set, so that a part of it stands for the whole.
+void keep(SampleSet& set, std::uint64_t limit) {
+    if (limit == 0 || set.samples.size() <= limit) return;
+    std::vector<Sample> kept;
+    for (std::uint64_t i = 0; i < limit; ++i) kept.push_back(std::move(set.samples[i * set.samples.size() / limit]));
+    set.samples = std::move(kept);
+}
+
+std::vector<SampleSet> read_sets(const ValidateOptions& options) {
+    std::vector<SampleSet> sets;
+    const bool measured = !options.measured.empty();
+    if (!options.hex.empty()) {
+        SampleSet& set = sets.emplace_back();
+        set.name = "--hex";
+        for (const std::string& digits : options.hex) {
+            const auto code = parse_hex(digits);
+            if (!code) throw Failure(Exit::usage, "--hex: '" + digits + "' is no block in hexadecimal digits");
+            Sample sample;
+            sample.name = digits;
+            sample.code = *code;
+            set.samples.push_back(std::move(sample));
+        }
+    }
+    std::vector<std::filesystem::path> files;
+    for (const std::string& file : measured ? options.measured : options.blocks) files.emplace_back(file);
+    if (sets.empty() && files.empty()) files = {data_folder() / "zen4-blocks.csv", data_folder() / "zen4-micro.tsv"};
+    for (const std::filesystem::path& file : files) sets.push_back(read_samples(file, measured));
+    for (SampleSet& set : sets) {
+        keep(set, options.limit);
+        if (set.patterns) assemble(set);
+    }
+    return sets;
+}
+
+void measure(SampleSet& set, const std::vector<BlockFacts>& facts, const ValidateOptions& options) {
+    std::vector<unsigned> instructions;
+    for (const BlockFacts& one : facts) instructions.push_back(one.instructions);
+    NativeOptions native;
+    native.passes = static_cast<unsigned>(options.passes);
+    if (options.processor) native.processor = static_cast<unsigned>(*options.processor);
+    native.progress = [&set](std::string_view line) { spdlog::info("{}: {}", set.name, line); };
+    for (Sample& sample : set.samples) sample.measured = sample.spread = 0;
+    measure_natively(set.samples, instructions, native);
+}
+
+std::string today() {
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    char text[16];
+    std::strftime(text, sizeof text, "%Y-%m-%d", &parts);
+    return text;
+}
+
+void write_record(const std::filesystem::path& path, const Json& record) {
+    std::ofstream file(path);
+    file << record.dump(2) << "\n";
+    file.close();
+    if (!file)
+        throw Failure(Exit::difference, display(path) + ": cannot be written: is the disk full, or is it yours?");
+    spdlog::info("recorded in {}", display(path));
+}
+
+Json machine_json(const NativeCpu& native) {
+    return {{"cpu", native.brand},
+            {"family", native.family},
+            {"model", native.model},
+            {"name", native.name},
+            {"virtual", native.emulated_or_virtual}};
+}
+
+std::string machine_text(const NativeCpu& native) {
+    return native.brand + " (family " + std::to_string(native.family) + ", model " + std::to_string(native.model) +
+           (native.name.empty() ? "" : ", " + native.name) + (native.emulated_or_virtual ? ", virtual" : "") + ")";
+}
+
+bool has_model(const std::string& cpu) {
+    try {
+        return !cpu.empty() && !BlockModel(cpu).cpu().empty();
+    } catch (const Failure&) {
+        return false;
+    }
+}
+
+struct Session {
+    NativeCpu native = native_cpu();
+    std::string cpu;      // the model's; empty: none, print what was measured
+    std::string remarks;  // lines for people
+    std::string measured_on;
+};
+
+Session begin(const ValidateOptions& options) {
+    Session session;
+    const bool natively = options.measured.empty();
+    session.measured_on = natively ? session.native.brand : "the machine named beside the data";
+    session.cpu = options.cpu;
+    if (!natively) {
+        if (session.cpu.empty()) session.cpu = "znver4";
+        return session;
+    }
+    session.remarks = "  measured on " + machine_text(session.native) + "\n";
+    if (session.cpu.empty() && has_model(session.native.name)) session.cpu = session.native.name;
+    if (session.cpu.empty())
+        session.remarks += "  There is no model of this CPU: name one to compare with, as in --cpu znver4.\n";
+    else if (session.cpu != session.native.name)
+        session.remarks += "  This is not a " + session.cpu + ": what differs may be the CPU, not the model.\n";
+    return session;
+}
+
+Exit report(const ValidateOptions& options, const Session& session, const std::vector<SampleSet>& sets,
+            const std::vector<Comparison>& comparisons) {
+    const Style style = style_for(STDOUT_FILENO);
+    const bool natively = options.measured.empty();
+    if (options.json) {
+        Json document = {{"schema", report_schema}, {"cpu", session.cpu}, {"native", natively}};
+        if (natively) document["machine"] = machine_json(session.native);
+        Json list = Json::array();
+        for (const Comparison& comparison : comparisons) list.push_back(comparison_json(comparison));
+        if (session.cpu.empty())
+            for (const SampleSet& set : sets) list.push_back(measurements_json(set));
+        document["sets"] = list;
+        standard_output().write(json_document(document));
+    } else {
+        std::string text = session.remarks + (session.remarks.empty() ? "" : "\n");
+        for (const Comparison& comparison : comparisons)
+            text += comparison_text(comparison, options.worst, style) + "\n";
+        if (session.cpu.empty())
+            for (const SampleSet& set : sets) text += measurements_text(set, 40, style) + "\n";
+        standard_output().write(text);
+    }
+    if (!options.plot.empty() && !comparisons.empty()) {
+        write_scatter_plot(options.plot, comparisons);
+        spdlog::info("plotted in {}", display(options.plot));
+    }
+    if (options.record && !comparisons.empty()) {
+        const std::filesystem::path path = options.record->empty() ? data_folder() / (session.cpu + ".validation.json")
+                                                                   : std::filesystem::path(*options.record);
+        write_record(path, record_json(comparisons, today(), session.measured_on));
+    }
+    // Asked to compare, there was nothing that could be.
+    for (const Comparison& comparison : comparisons)
+        if (!comparison.blocks.empty()) return Exit::done;
+    for (const SampleSet& set : sets)
+        for (const Sample& sample : set.samples)
+            if (session.cpu.empty() && sample.excluded.empty()) return Exit::done;
+    return Exit::difference;
+}
+
+Exit validate(const ValidateOptions& options) {
+    if (!options.plot.empty()) check_plot_path(options.plot);
+    const Session session = begin(options);
+    if (session.cpu.empty() && (!options.plot.empty() || options.record))
+        throw Failure(Exit::usage,
+                      "--plot and --record compare with a model, and there is none of this CPU: name one, "
+                      "as in --cpu znver4");
+    std::vector<SampleSet> sets = read_sets(options);
+    BlockModel model(session.cpu.empty() ? "znver4" : session.cpu);  // without a CPU, only to look at the code
+    std::vector<Comparison> comparisons;
+    for (SampleSet& set : sets) {
+        const bool natively = options.measured.empty();
+        std::vector<BlockFacts> facts = examine(set, model, natively);
+        if (natively) measure(set, facts, options);
+        if (!session.cpu.empty()) comparisons.push_back(compare(set, std::move(facts), model, !options.without_mca));
+    }
+    return report(options, session, sets, comparisons);
+}
+
+}  // namespace
+
+void add_validate(CommandLine& line) {
+    CLI::App* app = line.command("validate", "The timing model's error against hardware", examples);
+    const auto options = std::make_shared<ValidateOptions>();
+    CLI::Option* measured = app->add_option("--measured", options->measured,
+                                            "Compare with a file of measurements (.csv of blocks, .tsv of patterns) "
+                                            "instead of measuring");
+    app->add_option("--blocks", options->blocks, "Measure the blocks or patterns of these files here")
+        ->excludes(measured);
+    app->add_option("--hex", options->hex, "Measure this block here")->excludes(measured);
+    app->add_option("--cpu", options->cpu,
+                    "Compare with the model of this CPU (default: this machine's; of a file: znver4)");
+    app->add_option("--limit", options->limit, "So many blocks of each file, evenly spread")
+        ->transform(whole_number(1));
+    app->add_option("--passes", options->passes, "Passes over a block at most; two must agree within 2 % (default 6)")
+        ->transform(whole_number(2, 1000))
+        ->excludes(measured);
+    app->add_option("--processor", options->processor, "Measure on this processor (default: where it happens to run)")
+        ->transform(whole_number(0, 1023))
+        ->excludes(measured);
+    app->add_option("--worst", options->worst, "So many of the worst blocks are listed (default 10)")
+        ->transform(whole_number(0, 100000));
+    app->add_flag("--no-mca", options->without_mca, "Do not ask llvm-mca");
+    app->add_option("--plot", options->plot, "Scatter plot, .svg or .png (needs gnuplot)");
+    app->add_option("--record", options->record,
+                    "Write the summary that `exo-dev cpus` shows (default file: sim/timing/data/CPU.validation.json)")
+        ->expected(0, 1);
+    app->add_flag("--json", options->json, "One JSON document on stdout");
+    line.does(app, [options] { return validate(*options); });
+}
+
+}  // namespace devenv
