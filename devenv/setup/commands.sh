@@ -102,7 +102,7 @@ command_doctor() {
   [ ${#lacking[@]} = 0 ] || exit 4
 }
 
-# doctor_table MISSING-PACKAGES...
+# doctor_table MISSING-PACKAGES...: what only an option asks for is absent, not missing.
 doctor_table() {
   local name package needed commands probe mark red='' green='' plain='' broken
   if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then red=$'\033[31m' green=$'\033[32m' plain=$'\033[0m'; fi
@@ -110,6 +110,7 @@ doctor_table() {
   while IFS='|' read -r name package needed commands probe; do
     mark="${red}missing"
     [ -n "${FOUND[$package]:-}" ] && mark="${red}too old"
+    [[ " $* " == *" $package "* ]] || mark='absent '  # optional: no command needs it by itself
     is_met "$package" "$needed" && mark="${green}ok     "
     printf '%s%s  %-25s%-20s%-10s%-8s%s\n' "$mark" "$plain" "$name" "$package" \
       "$(plain_version "${FOUND[$package]:-}")" "$(plain_version "$needed")" "$commands"

@@ -31,6 +31,7 @@ REQUIREMENTS=(
   "Bochs's BIOS|bochsbios|2.7|engine:bochs test|/usr/share/bochs/BIOS-bochs-latest"
   "Bochs's VGA BIOS|vgabios|0.8|engine:bochs test|/usr/share/vgabios/vgabios.bin"
   "Bochs without a window|bochs-term|2.7|engine:bochs test|/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so"
+  "Plots|gnuplot-nox|5.4|plot|gnuplot"
   "GoogleTest|libgtest-dev|1.12|test|/usr/include/gtest/gtest.h"
 )
 

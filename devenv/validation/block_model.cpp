@@ -83,6 +83,36 @@ unsigned textbook_latency(std::string_view name) {
     return 1;
 }
 
+// An instruction in a chain of dependences through registers.
+struct Link {
+    std::vector<std::uint8_t> sources, results;
+    unsigned latency;
+};
+
+Link link_of(const Instruction& instruction, const sim::Operands& operands, std::string_view name) {
+    Link link{{}, {}, textbook_latency(name)};
+    bool loads = false;
+    for (unsigned i = 0; i < instruction.operand_count; ++i)
+        loads = loads || instruction.memory[i].kind != sim::AccessKind::store;
+    const bool moves = contains(name, "MOV") || name.starts_with("POP");
+    if (loads) link.latency = 4 + (moves ? 0 : link.latency);
+    constexpr std::uint8_t stack_pointer = 4;
+    const bool stack_engine = name.starts_with("PUSH") || (name.starts_with("POP") && !name.starts_with("POPCNT"));
+    for (unsigned i = 0; i < operands.count; ++i) {
+        const sim::RegisterUse& use = operands.registers[i];
+        if (stack_engine && use.unit == stack_pointer) continue;
+        if (!use.written || use.merged) link.sources.push_back(use.unit);
+        if (use.written) link.results.push_back(use.unit);
+    }
+    const bool can_be_zeroing = contains(name, "XOR") || name.starts_with("SUB");
+    if (can_be_zeroing && !loads && link.sources.size() > 1 &&
+        std::ranges::all_of(link.sources, [&](std::uint8_t unit) { return unit == link.sources.front(); }))
+        link.sources.clear();
+    for (const std::uint8_t unit : operands.address)
+        if (unit < sim::unit::count && !(stack_engine && unit == stack_pointer)) link.sources.push_back(unit);
+    return link;
+}
+
 struct Suspicion {
     const char* what;
     bool (*here)(std::string_view name, const Instruction&, const sim::Operands&);
@@ -234,18 +264,11 @@ BlockFacts BlockModel::facts(std::span<const std::uint8_t> bytes) {
 }
 
 double BlockModel::naive(std::span<const std::uint8_t> bytes) {
-    struct One {
-        sim::Operands operands;
-        unsigned latency;
-    };
-    std::vector<One> code;
+    std::vector<Link> code;
     for (std::size_t at = 0; at < bytes.size();) {
         const auto decoded = parts_->decoder->decode(bytes.subspan(at), 0x400000 + at);
         if (!decoded) throw std::runtime_error("no instruction at byte " + std::to_string(at));
-        unsigned latency = textbook_latency(parts_->decoder->opcode_name(decoded->opcode));
-        for (unsigned i = 0; i < decoded->operand_count; ++i)
-            if (decoded->memory[i].kind != sim::AccessKind::store) latency += 4;
-        code.push_back({parts_->decoder->operands(), latency});
+        code.push_back(link_of(*decoded, parts_->decoder->operands(), parts_->decoder->opcode_name(decoded->opcode)));
         at += decoded->length;
     }
     constexpr unsigned warm = 20, rounds = 60;
@@ -253,16 +276,10 @@ double BlockModel::naive(std::span<const std::uint8_t> bytes) {
     double longest = 0, longest_when_warm = 0;
     for (unsigned round = 0; round < rounds; ++round) {
         if (round == warm) longest_when_warm = longest;
-        for (const One& one : code) {
+        for (const Link& one : code) {
             double start = 0;
-            for (unsigned i = 0; i < one.operands.count; ++i) {
-                const sim::RegisterUse& use = one.operands.registers[i];
-                if (!use.written || use.merged) start = std::max(start, ready[use.unit]);
-            }
-            for (const std::uint8_t unit : one.operands.address)
-                if (unit < sim::unit::count) start = std::max(start, ready[unit]);
-            for (unsigned i = 0; i < one.operands.count; ++i)
-                if (one.operands.registers[i].written) ready[one.operands.registers[i].unit] = start + one.latency;
+            for (const std::uint8_t source : one.sources) start = std::max(start, ready[source]);
+            for (const std::uint8_t result : one.results) ready[result] = start + one.latency;
             longest = std::max(longest, start + one.latency);
         }
     }
