@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // exo-bench-native: the kernel's own code, in a Linux process, on the real CPU. JSON on standard output, progress on
-// standard error. Exit status: 0 done, 1 a checksum was wrong, 2 usage.
+// standard error; with --traced, "ready", and then breakpoints for who traces it by ptrace. Exit status: 0 done, 1 a
+// checksum was wrong, 2 usage.
 #include <sched.h>
 
 #include <core/cpus.hpp>
@@ -60,7 +61,7 @@ void boot(void*) {
 
 int usage(const char* why) {
     if (why) fprintf(stderr, "exo-bench-native: %s\n", why);
-    fprintf(why ? stderr : stdout, "usage: exo-bench-native [--quick] [--row ID]\nrows:");
+    fprintf(why ? stderr : stdout, "usage: exo-bench-native [--quick] [--row ID [--traced]]\nrows:");
     for (const bench::Row& row : bench::rows)
         fprintf(why ? stderr : stdout, " %.*s", int(row.id.size()), row.id.data());
     fprintf(why ? stderr : stdout, "\n");
@@ -88,9 +89,11 @@ int main(int argc, char** argv) {
         const std::string_view option = argv[i];
         if (option == "--help") return usage(nullptr);
         if (option == "--quick") job.effort = bench::quick_effort;
+        else if (option == "--traced") job.effort.traced = true;
         else if (option == "--row" && i + 1 < argc && known(argv[i + 1])) job.only = argv[++i];
         else return usage(option == "--row" ? "--row needs the id of a row" : "unknown option");
     }
+    if (job.effort.traced && job.only.empty()) return usage("--traced needs --row");
     stay_on_this_cpu();
     hal::HostMachine machine;
     job.machine = &machine;
@@ -99,6 +102,7 @@ int main(int argc, char** argv) {
         fprintf(stderr, "exo-bench-native: %s\n", job.error.c_str());
         return 1;
     }
+    if (job.effort.traced) return 0;
     fputs(bench::to_json(job.results).c_str(), stdout);
     int status = 0;
     for (const bench::RowResult& result : job.results) {

@@ -42,6 +42,7 @@ struct RowResult {
 struct Effort {
     unsigned batches = 201;
     std::uint64_t divide_operations = 1;
+    bool traced = false;  // for exo-dev validate, which steps through contenders[0] between its breakpoints
 };
 inline constexpr Effort full_effort{201, 1}, quick_effort{5, 50};
 

@@ -21,11 +21,11 @@ namespace {
 
 struct ValidateOptions {
     std::vector<std::string> measured, blocks, hex;
-    std::string cpu, plot;
+    std::string cpu, plot, primitive;
     std::optional<std::string> record;
     std::uint64_t limit = 0, passes = 6, worst = 10;
     std::optional<std::uint64_t> processor;
-    bool json = false, without_mca = false;
+    bool json = false, without_mca = false, without_primitives = false;
 };
 
 constexpr const char* examples =
@@ -62,7 +62,8 @@ std::vector<SampleSet> read_sets(const ValidateOptions& options) {
     }
     std::vector<std::filesystem::path> files;
     for (const std::string& file : measured ? options.measured : options.blocks) files.emplace_back(file);
-    if (sets.empty() && files.empty()) files = {data_folder() / "zen4-blocks.csv", data_folder() / "zen4-micro.tsv"};
+    if (sets.empty() && files.empty() && options.primitive.empty())
+        files = {data_folder() / "zen4-blocks.csv", data_folder() / "zen4-micro.tsv"};
     for (const std::filesystem::path& file : files) sets.push_back(read_samples(file, measured));
     for (SampleSet& set : sets) {
         keep(set, options.limit);
@@ -147,7 +148,7 @@ Session begin(const ValidateOptions& options) {
 }
 
 Exit report(const ValidateOptions& options, const Session& session, const std::vector<SampleSet>& sets,
-            const std::vector<Comparison>& comparisons) {
+            const std::vector<Comparison>& comparisons, const std::vector<Primitive>& primitives) {
     const Style style = style_for(STDOUT_FILENO);
     const bool natively = options.measured.empty();
     if (options.json) {
@@ -158,6 +159,7 @@ Exit report(const ValidateOptions& options, const Session& session, const std::v
         if (session.cpu.empty())
             for (const SampleSet& set : sets) list.push_back(measurements_json(set));
         document["sets"] = list;
+        if (!primitives.empty()) document["primitives"] = primitives_json(primitives);
         standard_output().write(json_document(document));
     } else {
         std::string text = session.remarks + (session.remarks.empty() ? "" : "\n");
@@ -165,6 +167,7 @@ Exit report(const ValidateOptions& options, const Session& session, const std::v
             text += comparison_text(comparison, options.worst, style) + "\n";
         if (session.cpu.empty())
             for (const SampleSet& set : sets) text += measurements_text(set, 40, style) + "\n";
+        if (!primitives.empty()) text += primitives_text(primitives, session.cpu, style);
         standard_output().write(text);
     }
     if (!options.plot.empty() && !comparisons.empty()) {
@@ -176,6 +179,8 @@ Exit report(const ValidateOptions& options, const Session& session, const std::v
                                                                    : std::filesystem::path(*options.record);
         write_record(path, record_json(comparisons, today(), session.measured_on));
     }
+    for (const Primitive& one : primitives)
+        if (one.excluded.empty()) return Exit::done;
     // Asked to compare, there was nothing that could be.
     for (const Comparison& comparison : comparisons)
         if (!comparison.blocks.empty()) return Exit::done;
@@ -201,7 +206,13 @@ Exit validate(const ValidateOptions& options) {
         if (natively) measure(set, facts, options);
         if (!session.cpu.empty()) comparisons.push_back(compare(set, std::move(facts), model, !options.without_mca));
     }
-    return report(options, session, sets, comparisons);
+    std::vector<Primitive> primitives;
+    const bool everything = options.measured.empty() && options.blocks.empty() && options.hex.empty();
+    if (!options.primitive.empty() || (everything && !options.without_primitives)) {
+        spdlog::info("primitives of the kernel: measuring, then tracing each");
+        primitives = measure_primitives(session.cpu, options.primitive);
+    }
+    return report(options, session, sets, comparisons, primitives);
 }
 
 }  // namespace
@@ -228,6 +239,9 @@ void add_validate(CommandLine& line) {
     app->add_option("--worst", options->worst, "So many of the worst blocks are listed (default 10)")
         ->transform(whole_number(0, 100000));
     app->add_flag("--no-mca", options->without_mca, "Do not ask llvm-mca");
+    app->add_option("--primitive", options->primitive, "Only this primitive of the kernel, by its id in exo-dev bench")
+        ->excludes(measured);
+    app->add_flag("--no-primitives", options->without_primitives, "Blocks and patterns only");
     app->add_option("--plot", options->plot, "Scatter plot, .svg or .png (needs gnuplot)");
     app->add_option("--record", options->record,
                     "Write the summary that `exo-dev cpus` shows (default file: sim/timing/data/CPU.validation.json)")

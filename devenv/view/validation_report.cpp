@@ -187,6 +187,40 @@ Json measurements_json(const SampleSet& set) {
     return {{"data", set.name}, {"blocks", blocks}, {"uncovered", excluded}};
 }
 
+std::string primitives_text(const std::vector<Primitive>& primitives, const std::string& cpu, const Style& style) {
+    std::string out = "  " + style.bold("primitives of the kernel, host backend, the same machine code") + "\n\n";
+    Table table({{"primitive", Align::left},
+                 {"instructions"},
+                 {"native median"},
+                 {"best batch", Align::right, true},
+                 {cpu.empty() ? "" : "model, " + cpu},
+                 {"error"},
+                 {"what", Align::left, true}});
+    for (const Primitive& one : primitives) {
+        const bool modelled = one.modelled > 0;
+        table.row({one.id, modelled ? decimal(one.instructions, 1) : "-", decimal(one.measured, 1),
+                   decimal(one.least, 1), modelled ? decimal(one.modelled, 1) : "-",
+                   modelled ? in_percent(relative_error({one.measured, one.modelled})) : "-",
+                   one.excluded.empty() ? one.title : one.excluded});
+    }
+    return out + table.text(style);
+}
+
+Json primitives_json(const std::vector<Primitive>& primitives) {
+    Json list = Json::array();
+    for (const Primitive& one : primitives) {
+        Json object = {{"id", one.id}, {"title", one.title}, {"measured", one.measured}, {"least", one.least}};
+        if (one.modelled > 0) {
+            object["instructions"] = rounded(one.instructions);
+            object["exo"] = rounded(one.modelled);
+            object["error_percent"] = rounded(100 * relative_error({one.measured, one.modelled}));
+        }
+        if (!one.excluded.empty()) object["why"] = one.excluded;
+        list.push_back(object);
+    }
+    return list;
+}
+
 Json record_json(const std::vector<Comparison>& comparisons, const std::string& date, const std::string& measured_on) {
     Json sets = Json::array();
     for (const Comparison& comparison : comparisons) {
