@@ -13,6 +13,7 @@
 #include <sim/engine.hpp>
 #include <sim/image/image.hpp>
 #include <sim/process/child.hpp>
+#include <sim/timing/provenance.hpp>
 #include <sim/trace/trace.hpp>
 #include <sstream>
 
@@ -48,6 +49,8 @@ Exit act(const std::function<Exit()>& action, std::string& failed) {
     } catch (const sim::ImageError& error) {
         return fail(Exit::usage, error.what());
     } catch (const sim::TraceError& error) {
+        return fail(Exit::usage, error.what());
+    } catch (const sim::timing::DataError& error) {
         return fail(Exit::usage, error.what());
     } catch (const sim::EngineError& error) {
         return fail(Exit::missing, error.what());

@@ -5,15 +5,15 @@
 
 namespace sim::timing {
 
-BlockRun::BlockRun(const Machine& machine, RecipeBook& book, Decoder& decoder, std::span<const std::uint8_t> bytes)
-    : machine_(machine), book_(book) {
+BlockRun::BlockRun(const Cpu& cpu, RecipeBook& book, Decoder& decoder, std::span<const std::uint8_t> bytes)
+    : cpu_(cpu), book_(book) {
     constexpr std::uint64_t base = 0x400000;
     std::size_t at = 0;
     while (at < bytes.size()) {
         const auto decoded = decoder.decode(bytes.subspan(at), base + at);
         if (!decoded) throw std::runtime_error("no instruction at byte " + std::to_string(at));
         BlockInstruction one{*decoded, decoder.operands(), {}, std::string(decoder.opcode_name(decoded->opcode)), {}};
-        one.recipe = book.make(one.instruction, one.operands, one.name);
+        one.recipe = book.make(one.instruction, one.operands, one.name, bytes.subspan(at, decoded->length));
         if (!instructions_.empty() && RecipeBook::fuses(instructions_.back().name, instructions_.back().instruction,
                                                         instructions_.back().operands, one.name))
             book.fuse(instructions_.back().recipe, one.recipe);
@@ -88,17 +88,31 @@ void BlockRun::execute(const BlockInstruction& one) {
 static const unsigned align = getenv("ALIGN") ? unsigned(atoi(getenv("ALIGN"))) : 0;
 std::uint64_t BlockRun::run(unsigned repetitions) {
     for (unsigned i = 0; i < 16; ++i) values_[i] = 0x100000 * (i + 1) + align;
-    Core core(machine_, book_.operations());
+    Core core(cpu_.machine, book_.operations());
     for (unsigned n = 0; n < repetitions; ++n)
         for (const BlockInstruction& one : instructions_) {
             const auto list = accesses(one);
-            core.step(one.recipe, list, false);
+            if (one.recipe.system)
+                core.step_total(one.recipe, list, one.recipe.system->cycles.likely, one.recipe.system->drains);
+            else if (one.recipe.string)
+                core.step_total(one.recipe, {}, one.recipe.string->cycles(string_bytes(one)).likely, false);
+            else core.step(one.recipe, list, false);
             execute(one);
         }
     return core.retired();
 }
 
+// What a string instruction goes over: counted by rcx with a REP, of an element each.
+std::uint64_t BlockRun::string_bytes(const BlockInstruction& one) const {
+    constexpr unsigned rcx = 1;
+    std::uint64_t loaded = 0, stored = 0;
+    for (unsigned i = 0; i < one.instruction.operand_count; ++i)
+        (one.instruction.memory[i].kind == AccessKind::load ? loaded : stored) += one.instruction.memory[i].size;
+    return std::max(loaded, stored) * (one.instruction.rep ? values_[rcx] : 1);
+}
+
 double BlockRun::throughput() {
+    if (cpu_.ideal) return double(instructions_.size());
     const unsigned once = std::max<unsigned>(20, 2000u / unsigned(instructions_.size()));
     const std::uint64_t few = run(once), many = run(3 * once);
     return double(many - few) / (2.0 * once);

@@ -23,7 +23,7 @@ struct BlockInstruction {
 class BlockRun {
   public:
     // Throws std::runtime_error naming the offset of bytes that are no instruction.
-    BlockRun(const Machine&, RecipeBook&, Decoder&, std::span<const std::uint8_t> bytes);
+    BlockRun(const Cpu&, RecipeBook&, Decoder&, std::span<const std::uint8_t> bytes);
 
     // Cycles of a repetition, from the slope between two numbers of repetitions.
     double throughput();
@@ -33,8 +33,9 @@ class BlockRun {
     std::uint64_t run(unsigned repetitions);
     std::vector<Access> accesses(const BlockInstruction&);
     void execute(const BlockInstruction&);
+    std::uint64_t string_bytes(const BlockInstruction&) const;
 
-    const Machine& machine_;
+    const Cpu& cpu_;
     RecipeBook& book_;
     std::vector<BlockInstruction> instructions_;
     std::uint64_t values_[16] = {};

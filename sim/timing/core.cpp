@@ -23,6 +23,23 @@ void Core::drain(unsigned cycles) {
     retire_.advance(done);
 }
 
+InstructionTimes Core::step_total(const Recipe& recipe, std::span<const Access> accesses, unsigned cycles,
+                                  bool drains) {
+    if (drains) {
+        const std::uint64_t start = std::max(retired(), dispatch_.cycle);
+        drain(cycles);
+        return {start, start, start, retired(), retired(), Wait::serialisation, 0};
+    }
+    InstructionTimes times = step(recipe, accesses, false);
+    const std::uint64_t done = times.dispatch + cycles;
+    hold_until(done, Wait::serialisation);
+    if (times.retire >= done) return times;
+    retire_.advance(done);
+    times.complete = times.retire = done;
+    times.wait = Wait::serialisation;
+    return times;
+}
+
 // A slot in order, a place in the reorder buffer, and one in the store queue.
 std::uint64_t Core::dispatch(const Recipe& recipe) {
     hold_until(reorder_.oldest(entries_of(recipe)), Wait::window);

@@ -89,6 +89,8 @@ class Core {
     Core(const Machine&, const std::vector<Operation>& operations, Memory* memory = nullptr);
 
     InstructionTimes step(const Recipe&, std::span<const Access>, bool taken);
+    // An instruction whose cost is a total of so many cycles.
+    InstructionTimes step_total(const Recipe&, std::span<const Access>, unsigned cycles, bool drains);
     // Nothing is dispatched before `cycle`, because of `why`.
     void hold_until(std::uint64_t cycle, Wait why) {
         if (cycle > dispatch_.cycle) dispatch_.advance(cycle), held_ = why, held_until_ = cycle;

@@ -5,24 +5,44 @@ namespace sim::timing {
 
 namespace {
 
-// The assembler copies a file into the object; the path is the compiler's -I of the source folder.
-#define BUILT_IN(name, file)                                                                           \
-    asm(".pushsection .rodata\n" #name "_begin: .incbin \"" file "\"\n" #name "_end:\n.popsection\n"); \
-    extern "C" const char name##_begin[], name##_end[]
-BUILT_IN(znver4_sched, EXO_TIMING_DATA "/znver4.sched");
-BUILT_IN(znver4_overlay, EXO_TIMING_DATA "/znver4.overlay");
+// The assembler copies a file into the object; the folder is the compiler's definition.
+#define BUILT_IN(name, file)                                                                                \
+    asm(".pushsection .rodata\nexo_" #name "_begin: .incbin \"" EXO_TIMING_FOLDER "/" file "\"\nexo_" #name \
+        "_end:\n.popsection\n");                                                                            \
+    extern "C" const char exo_##name##_begin[], exo_##name##_end[]
+BUILT_IN(znver4_sched, "data/znver4.sched");
+BUILT_IN(znver4_overlay, "data/znver4.overlay.json");
+BUILT_IN(znver4_cpu, "cpus/znver4.json");
+BUILT_IN(ideal_cpu, "cpus/ideal.json");
 #undef BUILT_IN
+
+struct File {
+    std::string_view name;
+    const char *begin, *end;
+};
+#define LISTED(name, file) \
+    { file, exo_##name##_begin, exo_##name##_end }
+const File files[] = {
+    LISTED(znver4_cpu, "znver4.json"),
+    LISTED(znver4_sched, "znver4.sched"),
+    LISTED(znver4_overlay, "znver4.overlay.json"),
+    LISTED(ideal_cpu, "ideal.json"),
+};
+#undef LISTED
 
 }  // namespace
 
-std::string_view scheduling_text(std::string_view cpu) {
-    if (cpu == "znver4") return {znver4_sched_begin, znver4_sched_end};
+std::string_view built_in(std::string_view name) {
+    for (const File& file : files)
+        if (file.name == name) return {file.begin, file.end};
     return {};
 }
 
-std::string_view overlay_text(std::string_view cpu) {
-    if (cpu == "znver4") return {znver4_overlay_begin, znver4_overlay_end};
-    return {};
+std::vector<std::string> built_in_names(std::string_view end) {
+    std::vector<std::string> names;
+    for (const File& file : files)
+        if (file.name.ends_with(end)) names.emplace_back(file.name);
+    return names;
 }
 
 }  // namespace sim::timing

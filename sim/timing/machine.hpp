@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The numbers of a CPU that the core model is built of; read from its file in sim/timing/cpus.
+// The numbers of a CPU that the model is built of. They come from the CPU's file in sim/timing/cpus, each with its
+// source; a new one needs a line here, one in machine_fields.cpp, and one in each file.
 #pragma once
 #include <cstdint>
-#include <string>
 
 namespace sim::timing {
 
@@ -10,38 +10,41 @@ namespace sim::timing {
 enum class Placement : std::uint8_t { smt, near, far };
 
 struct Machine {
-    std::string name = "znver4";
     // Front end, in instructions a cycle (a nop takes half a slot where nops_paired).
-    unsigned dispatch_width = 6, retire_width = 8;
-    bool nops_paired = true;
-    unsigned taken_branches_a_cycle = 1;
-    unsigned pipeline = 18;  // cycles from a branch's execution to the dispatch of what follows: 21-24 measured in all
+    unsigned dispatch_width = 0, retire_width = 0;
+    unsigned taken_branches_a_cycle = 0;
+    unsigned pipeline = 0;  // cycles from a branch's execution to the dispatch of what follows
     // Windows, in instructions or operations.
-    unsigned reorder_buffer = 320, integer_scheduler = 96, vector_scheduler = 128, load_queue = 136, store_queue = 64;
+    unsigned reorder_buffer = 0, integer_scheduler = 0, vector_scheduler = 0, load_queue = 0, store_queue = 0;
     // Load to use, in cycles, with the data in L1.
-    unsigned load_integer = 4, load_indexed = 1, load_vector = 7, load_crossing = 1;
+    unsigned load_integer = 0, load_indexed = 0, load_vector = 0, load_crossing = 0;
     // Store to load: from the store's data to the load's use.
-    unsigned forward_integer = 6, forward_vector = 9, forward_to_vector = 7, forward_32_bytes = 1, forward_64_bytes = 3,
-             forward_failed = 19, forward_failed_vector = 20;
-    bool memory_renaming = true;
+    unsigned forward_integer = 0, forward_vector = 0, forward_to_vector = 0, forward_32_bytes = 0, forward_64_bytes = 0,
+             forward_failed = 0, forward_failed_vector = 0;
 
     // Branch targets: entries of the two buffers; what a hit in the second and a miss in both cost the front end.
-    unsigned l1_branch_targets = 1536, l1_branch_target_ways = 6, l2_branch_targets = 7168, l2_branch_target_ways = 7;
-    unsigned l2_target_bubble = 4, decode_bubble = 10, return_stack = 32;
+    unsigned l1_branch_targets = 0, l1_branch_target_ways = 0, l2_branch_targets = 0, l2_branch_target_ways = 0;
+    unsigned l2_target_bubble = 0, decode_bubble = 0, return_stack = 0;
     // Caches. Latencies in cycles from load to use; `interval`: cycles a line on the way up from there.
-    unsigned l1_data_kib = 32, l1_data_ways = 8, l1_code_kib = 32, l1_code_ways = 8;
-    unsigned l2_kib = 1024, l2_ways = 8, l2_latency = 17, l2_interval = 2;
-    unsigned l3_kib = 32768, l3_ways = 16, l3_latency = 50, l3_interval = 3;
-    unsigned dram_latency = 440, dram_interval = 9;
-    unsigned l1_misses = 24, l2_misses = 64;  // at once
+    unsigned l1_data_kib = 0, l1_data_ways = 0, l1_code_kib = 0, l1_code_ways = 0;
+    unsigned l2_kib = 0, l2_ways = 0, l2_latency = 0, l2_interval = 0;
+    unsigned l3_kib = 0, l3_ways = 0, l3_latency = 0, l3_interval = 0;
+    unsigned dram_latency = 0, dram_interval = 0;
+    unsigned l1_misses = 0, l2_misses = 0;  // at once
     // Prefetchers: the most lines that they are ahead (0: none).
-    unsigned l1_lines_ahead = 4, l2_lines_ahead = 32, code_lines_ahead = 2;
+    unsigned l1_lines_ahead = 0, l2_lines_ahead = 0, code_lines_ahead = 0;
     // Translations: entries, cycles that the second level takes, entries of a page-walk cache of each level.
-    unsigned l1_data_tlb = 72, l2_data_tlb = 3072, l2_data_tlb_ways = 24;
-    unsigned l1_code_tlb = 64, l2_code_tlb = 512, l2_code_tlb_ways = 8;
-    unsigned l2_tlb_latency = 7, walk_cache = 64, page_walkers = 6;
+    unsigned l1_data_tlb = 0, l2_data_tlb = 0, l2_data_tlb_ways = 0;
+    unsigned l1_code_tlb = 0, l2_code_tlb = 0, l2_code_tlb_ways = 0;
+    unsigned l2_tlb_latency = 0, walk_cache = 0, page_walkers = 0;
     // A line that another CPU has written, from load to use.
-    unsigned transfer_smt = 100, transfer_near = 225, transfer_far = 890;
+    unsigned transfer_smt = 0, transfer_near = 0, transfer_far = 0;
+    // Which of the scheduling data's execution units (a bit each, as UnitNames numbers them) work out addresses of
+    // loads and of stores, move vectors from and to memory, zero them, belong to the vector scheduler, and branch.
+    std::uint32_t load_units = 0, store_units = 0, vector_load_units = 0, vector_store_units = 0, zeroing_units = 0,
+                  vector_units = 0, branch_units = 0;
+    bool nops_paired = false;
+    bool memory_renaming = false;
     Placement placement = Placement::near;
 
     // What an access takes beyond a hit in the L1.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <sim/events.hpp>
+#include <sim/timing/provenance.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,10 +13,6 @@
 #include <vector>
 
 namespace sim {
-
-// Where a cost comes from. An estimate leans on something published or measured nearby; a placeholder is a guess of the
-// order of size. Totals say how much of them rests on both.
-enum class Provenance : std::uint8_t { measured, published, estimate, placeholder };
 
 // What held an instruction back: the one thing that came last.
 enum class Wait : std::uint8_t {
@@ -69,8 +66,9 @@ class TimingModel {
     virtual Cycle now() const = 0;              // cycles so far
 };
 
-// One model a CPU; they share what the CPUs share. `cpu`: a file of sim/timing/cpus by name. Throws std::runtime_error
-// that names the file and the place if it is damaged.
+// One model a CPU; they share what the CPUs share. `cpu`: a file of sim/timing/cpus by name, or the path of another one
+// (with a slash or .json). Throws timing::DataError that names the file and the place if there is none or it is
+// damaged.
 std::vector<std::unique_ptr<TimingModel>> make_models(std::string_view cpu, unsigned cpus);
 inline std::unique_ptr<TimingModel> make_model(std::string_view cpu) { return std::move(make_models(cpu, 1).front()); }
 

@@ -5,10 +5,10 @@
 #include <sim/image/decoder.hpp>
 #include <sim/timing/branch_predictor.hpp>
 #include <sim/timing/core.hpp>
-#include <sim/timing/data.hpp>
+#include <sim/timing/cpu.hpp>
+#include <sim/timing/ideal.hpp>
 #include <sim/timing/memory.hpp>
 #include <sim/timing/model.hpp>
-#include <sim/timing/zen4_costs.hpp>
 
 namespace sim {
 namespace {
@@ -17,34 +17,25 @@ using timing::Recipe;
 
 struct Prepared {
     Recipe recipe;
-    const zen4::SystemCost* system = nullptr;
-    bool string = false;
     bool new_line = false;
 };
 
-bool is_system(Special special) {
-    return special != Special::plain && special != Special::nop && special != Special::string;
-}
-
-// rdfsbase, rdgsbase have ModRM digits 0 and 1; the writes 2 and 3.
-bool writes_segment_base(std::span<const std::uint8_t> bytes) { return !bytes.empty() && (bytes.back() >> 3 & 7) >= 2; }
-
 class OutOfOrderModel final : public TimingModel {
   public:
-    explicit OutOfOrderModel(std::shared_ptr<timing::SharedMemory> shared)
-        : scheduling_(timing::scheduling_text("znver4"), units_),
-          overlay_(timing::overlay_text("znver4"), units_),
-          book_(machine_, scheduling_, &overlay_, units_),
+    OutOfOrderModel(std::shared_ptr<const timing::Cpu> cpu, std::shared_ptr<timing::SharedMemory> shared)
+        : cpu_(std::move(cpu)),
+          book_(*cpu_),
           decoder_(Decoder::make()),
           shared_(std::move(shared)),
-          memory_(machine_, *shared_),
-          core_(machine_, book_.operations(), &memory_) {}
+          memory_(cpu_->machine, *shared_),
+          core_(cpu_->machine, book_.operations(), &memory_),
+          device_(cpu_->overlay.event(timing::SystemEvent::device_access)) {}
 
     std::string name() const override { return "out-of-order"; }
-    std::string cpu() const override { return "znver4"; }
+    std::string cpu() const override { return cpu_->name; }
     std::string description() const override {
-        return "an out-of-order core with Zen 4's widths, units and latencies (" + scheduling_.origin() +
-               ", corrected by measurements); system instructions rest on placeholders";
+        return "an out-of-order core with widths, units and latencies of " + cpu_->describes + " (" +
+               cpu_->scheduling.origin() + ", corrected by measurements); system instructions rest on estimates";
     }
 
     void on_code(const CodeBlock& code) override {
@@ -63,14 +54,11 @@ class OutOfOrderModel final : public TimingModel {
             if (const auto decoded = decoder_->decode(bytes, instruction.address)) {
                 const std::string name(decoder_->opcode_name(decoded->opcode));
                 const Operands operands = decoder_->operands();
-                one.recipe = book_.make(*decoded, operands, name);
+                one.recipe = book_.make(*decoded, operands, name, bytes);
                 if (i && timing::RecipeBook::fuses(before, code.instructions[i - 1], operands, name))
                     book_.fuse(block.back().recipe, one.recipe);
                 before = name;
             }
-            if (is_system(instruction.special))
-                one.system = &zen4::system_cost(instruction.special, writes_segment_base(bytes));
-            one.string = instruction.special == Special::string;
             one.new_line = instruction.address >> line_bits != line;
             line = instruction.address >> line_bits;
             block.push_back(one);
@@ -89,8 +77,8 @@ class OutOfOrderModel final : public TimingModel {
             const Access* first = access;
             while (access != accesses_end && access->instruction <= block.first + i) ++access;
             if (one.new_line || i == 0) fetch(code, block.first + i);
-            if (one.system || one.string) [[unlikely]]
-                out[i] = special(one, first, access);
+            if (one.recipe.system || one.recipe.string) [[unlikely]]
+                out[i] = total(one.recipe, {first, access});
             else out[i] = ordinary(one, {first, access}, whole && i + 1 == block.count && block.taken);
             if (!details.empty()) details[i] = times_;
         }
@@ -103,10 +91,13 @@ class OutOfOrderModel final : public TimingModel {
 
     RetireTime transfer(const Transfer& transfer) override {
         resolve(transfer.source);
-        const zen4::SystemCost& cost = transfer.kind == TransferKind::exception   ? zen4::exception_entry()
-                                       : transfer.kind == TransferKind::interrupt ? zen4::interrupt_entry()
-                                                                                  : zen4::software_interrupt_entry();
-        return drain(cost.cycles, cost.provenance == Provenance::placeholder ? cost.cycles : 0);
+        using enum timing::SystemEvent;
+        const timing::SystemCost& cost =
+            cpu_->overlay.event(transfer.kind == TransferKind::exception   ? exception_entry
+                                : transfer.kind == TransferKind::interrupt ? interrupt_entry
+                                                                           : software_entry);
+        times_ = core_.step_total({}, {}, cost.cycles.likely, true);
+        return since(times_.retire, guess(cost.cycles, cost.evidence));
     }
 
     void on_control(const Control& control) override { memory_.control(control); }
@@ -114,47 +105,59 @@ class OutOfOrderModel final : public TimingModel {
     Cycle now() const override { return retired_; }
 
   private:
+    // A part of an instruction's time that rests on estimates.
+    struct Guess {
+        std::uint32_t likely = 0, less = 0, more = 0;
+        void add(const Guess& other, std::uint64_t times = 1) {
+            const auto sum = [&](std::uint32_t& to, std::uint64_t one) {
+                to = static_cast<std::uint32_t>(std::min<std::uint64_t>(to + one * times, 1u << 30));
+            };
+            sum(likely, other.likely), sum(less, other.less), sum(more, other.more);
+        }
+    };
+    static Guess guess(const timing::Range& range, const timing::Evidence& evidence) {
+        if (!is_guess(evidence.provenance)) return {};
+        return {range.likely, range.likely - range.low, range.high - range.likely};
+    }
+
     RetireTime ordinary(const Prepared& one, std::span<const Access> accesses, bool taken) {
-        std::uint32_t guessed = one.recipe.known ? 0 : one.recipe.latency;
+        Guess guessed{one.recipe.guessed, one.recipe.less, one.recipe.more};
         for (const Access& access : accesses)
             if (access.io) [[unlikely]] {
-                const auto& device = zen4::device_access();
-                core_.drain(device.cycles);
-                guessed += device.cycles;
+                core_.drain(device_.cycles.likely);
+                guessed.add(guess(device_.cycles, device_.evidence));
             }
         times_ = core_.step(one.recipe, accesses, taken);
         return since(times_.retire, guessed);
     }
 
-    RetireTime since(std::uint64_t retire, std::uint32_t guessed) {
+    // An estimate that passes beside others costs less than its time: no more of it is a guess.
+    RetireTime since(std::uint64_t retire, const Guess& guessed) {
+        retire = std::max(retire, retired_);
         const auto cycles = static_cast<std::uint32_t>(retire - retired_);
         retired_ = retire;
-        return {cycles, std::min(cycles, guessed), 0, 0, cycles ? times_.wait : Wait::none};
+        return {cycles, std::min(cycles, guessed.likely), std::min(cycles, guessed.less), cycles ? guessed.more : 0,
+                cycles ? times_.wait : Wait::none};
     }
 
-    RetireTime drain(unsigned cycles, std::uint32_t guessed) {
-        const Cycle start = core_.retired();
-        core_.drain(cycles);
-        times_ = {start, start, start, core_.retired(), core_.retired(), Wait::serialisation, 0};
-        return since(std::max(core_.retired(), retired_), guessed);
-    }
-
-    // System and string instructions: everything before them retires, then they take their time.
-    RetireTime special(const Prepared& one, const Access* first, const Access* last) {
-        std::uint64_t cycles = one.system ? one.system->cycles : 0;
-        std::uint64_t guessed =
-            one.system && one.system->provenance == Provenance::placeholder ? one.system->cycles : 0;
-        core_.count();
+    // System and string instructions.
+    RetireTime total(const Recipe& recipe, std::span<const Access> accesses) {
+        const bool drains = recipe.system && recipe.system->drains;
+        const bool here = recipe.string || drains;  // its accesses count here; else the core makes them
         Moved moved;
-        if (one.string) std::swap(moved, begun_);
-        for (const Access* access = first; access != last; ++access) move(moved, *access);
-        if (one.string)
-            cycles += moved.bytes[0] ? zen4::rep_move_cycles(std::max(moved.bytes[0], moved.bytes[1]))
-                                     : zen4::rep_store_cycles(moved.bytes[1]);
-        const std::uint64_t devices = moved.device_accesses * zen4::device_access().cycles;
+        if (recipe.string) std::swap(moved, begun_);
+        if (here)
+            for (const Access& access : accesses) move(moved, access);
+        const timing::Range cycles = recipe.system ? recipe.system->cycles : recipe.string->cycles(moved.most());
+        Guess guessed = guess(cycles, recipe.system ? recipe.system->evidence : recipe.string->evidence);
+        guessed.add(guess(device_.cycles, device_.evidence), moved.device_accesses);
+        if (drains) core_.count();
         // Its lines arrive while it works.
-        return drain(static_cast<unsigned>(std::max(cycles, moved.last_line_at) + devices),
-                     static_cast<std::uint32_t>(guessed + devices));
+        const std::uint64_t whole = std::max<std::uint64_t>(cycles.likely, moved.last_line_at) +
+                                    std::uint64_t{moved.device_accesses} * device_.cycles.likely;
+        const auto limited = static_cast<unsigned>(std::min<std::uint64_t>(whole, 1u << 30));
+        times_ = core_.step_total(recipe, here ? std::span<const Access>() : accesses, limited, drains);
+        return since(times_.retire, guessed);
     }
 
     // What a string instruction moves, or one that saves much state. It asks for a line a cycle.
@@ -163,6 +166,7 @@ class OutOfOrderModel final : public TimingModel {
         std::uint64_t device_accesses = 0, lines = 0;
         std::uint64_t last_line_at = 0;  // cycles since it began; 0: all were in the L1
         std::uint64_t line = ~0ull;
+        std::uint64_t most() const { return std::max(bytes[0], bytes[1]); }
     };
     void move(Moved& moved, const Access& access) {
         moved.bytes[access.kind != AccessKind::load] += access.size;
@@ -224,32 +228,33 @@ class OutOfOrderModel final : public TimingModel {
     void target(const Instruction& branch) {
         if (const unsigned wait = predictor_.bubble(branch.address)) core_.delay_dispatch(wait);
     }
-    void redirect() { core_.hold_until(times_.complete + machine_.pipeline, Wait::mispredict); }
+    void redirect() { core_.hold_until(times_.complete + cpu_->machine.pipeline, Wait::mispredict); }
 
-    timing::Machine machine_;
-    timing::UnitNames units_;
-    timing::Scheduling scheduling_, overlay_;
+    const std::shared_ptr<const timing::Cpu> cpu_;
     timing::RecipeBook book_;
     std::unique_ptr<Decoder> decoder_;
     std::shared_ptr<timing::SharedMemory> shared_;  // with the models of the other CPUs
     timing::Memory memory_;
     timing::Core core_;
+    const timing::SystemCost& device_;
     std::vector<std::vector<Prepared>> blocks_;  // by code id
     InstructionTimes times_{};                   // of the instruction that ran last
     Cycle retired_ = 0;
     std::uint64_t fetched_line_ = ~0ull;
-    BranchPredictor predictor_{machine_};
+    BranchPredictor predictor_{cpu_->machine};
     Moved begun_;  // by a string instruction that has not retired yet
     const Instruction* pending_ = nullptr;
 };
 
 }  // namespace
 
-std::vector<std::unique_ptr<TimingModel>> make_models(std::string_view cpu, unsigned cpus) {
-    if (timing::scheduling_text(cpu).empty()) throw std::runtime_error("no CPU '" + std::string(cpu) + "'");
+std::vector<std::unique_ptr<TimingModel>> make_models(std::string_view name, unsigned cpus) {
+    const auto cpu = timing::load_cpu(name);
     std::vector<std::unique_ptr<TimingModel>> models;
-    const auto shared = std::make_shared<timing::SharedMemory>(timing::Machine{});
-    for (unsigned i = 0; i < cpus; ++i) models.push_back(std::make_unique<OutOfOrderModel>(shared));
+    const auto shared = cpu->ideal ? nullptr : std::make_shared<timing::SharedMemory>(cpu->machine);
+    for (unsigned i = 0; i < cpus; ++i)
+        if (cpu->ideal) models.push_back(timing::make_ideal_model(*cpu));
+        else models.push_back(std::make_unique<OutOfOrderModel>(cpu, shared));
     return models;
 }
 

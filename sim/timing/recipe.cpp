@@ -66,6 +66,21 @@ void keep_flags(std::array<std::uint8_t, n>& sources, std::uint8_t& count) {
     count = kept;
 }
 
+// Which one a MOV to a control register writes: the middle of its last byte, and a bit of the REX prefix. -1: no such
+// MOV.
+int control_register(std::string_view name, std::span<const std::uint8_t> bytes) {
+    if ((name != "MOV64cr" && name != "MOV32cr") || bytes.size() < 3) return -1;
+    const bool upper = name == "MOV64cr" && (bytes[bytes.size() - 4 + (bytes.size() < 4)] & 0xf4) == 0x44;
+    return (bytes.back() >> 3 & 7) + 8 * upper;
+}
+
+std::uint16_t system_latency(const Recipe& recipe) {
+    if (recipe.string) return 1;
+    return recipe.system && !recipe.system->drains
+               ? static_cast<std::uint16_t>(std::clamp<std::uint32_t>(recipe.system->cycles.likely, 1, 10'000))
+               : std::uint16_t{1};
+}
+
 bool same_sources(const Operands& operands) {
     std::uint8_t seen = 0xff;
     for (unsigned i = 0; i < operands.count; ++i) {
@@ -88,22 +103,21 @@ struct RecipeBook::Parts {
     bool load = false, store = false;
 };
 
-RecipeBook::RecipeBook(const Machine& machine, const Scheduling& llvm, const Scheduling* overlay, UnitNames& units)
-    : machine_(machine),
-      llvm_(llvm),
-      overlay_(overlay),
-      address_units_(units.mask("AGU0|AGU1|AGU2")),
-      store_units_(units.mask("AGU1|AGU2")),
-      vector_load_units_(units.mask("FP4|FP5")),
-      vector_store_units_(units.mask("FP5")),
-      zeroing_units_(units.mask("FP0|FP1|FP2|FP3")),
-      vector_units_(units.mask("FP0|FP1|FP2|FP3|FP4|FP5")),
-      branch_units_(units.mask("ALU0|BRU1")) {}
+RecipeBook::RecipeBook(const Cpu& cpu) : cpu_(cpu), machine_(cpu.machine) {}
 
 const Cost* RecipeBook::cost(std::string_view name) const {
-    if (overlay_)
-        if (const Cost* found = overlay_->find(name)) return found;
-    return llvm_.find(name);
+    const Cost* found = cpu_.overlay.find(name);
+    return found ? found : cpu_.scheduling.find(name);
+}
+
+// What a total's range is made of.
+void RecipeBook::add_guess(const Cost* cost, Recipe& recipe) const {
+    recipe.known = cost != nullptr;
+    if (!cost) recipe.guessed = std::max<std::uint16_t>(recipe.latency, 1);
+    if (!cost || !is_guess(cost->provenance)) return;
+    recipe.guessed = cost->latency;
+    recipe.less = cost->latency - cost->low;
+    recipe.more = cost->high - cost->latency;
 }
 
 // LEA by the parts of its address. Of three, base and displacement are added first, the index a cycle later.
@@ -154,7 +168,7 @@ void RecipeBook::add_compute(const Parts& parts, Recipe& recipe) {
         Operation& operation = operations_.emplace_back();
         operation.units = units;
         operation.busy = static_cast<std::uint16_t>(busy);
-        operation.vector = units & vector_units_;
+        operation.vector = units & machine_.vector_units;
         for (unsigned i = 0; i < parts.source_count; ++i)
             add(operation.sources, operation.source_count, parts.sources[i]);
         if (first) {
@@ -166,7 +180,7 @@ void RecipeBook::add_compute(const Parts& parts, Recipe& recipe) {
         ++recipe.operations;
     };
     for (const UnitUse& use : parts.cost->uses) {
-        if (use.units & address_units_) continue;
+        if (use.units & machine_.load_units) continue;
         const bool several = use.units & (use.units - 1);
         const unsigned count = several ? use.cycles : 1;
         for (unsigned i = 0; i < count && recipe.operations < 24; ++i) emit(use.units, several ? 1 : use.cycles);
@@ -174,7 +188,8 @@ void RecipeBook::add_compute(const Parts& parts, Recipe& recipe) {
     if (first) emit(0, 0);
 }
 
-Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands, std::string_view name) {
+Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands, std::string_view name,
+                        std::span<const std::uint8_t> bytes) {
     Recipe recipe;
     recipe.first = static_cast<std::uint32_t>(operations_.size());
     recipe.branch = instruction.flow != Flow::next;
@@ -183,6 +198,10 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
         recipe.kind = RecipeKind::nop;
         recipe.half_slots = machine_.nops_paired ? 1 : 2;
         return recipe;
+    }
+    if (instruction.special == Special::string) recipe.string = cpu_.overlay.string(name, instruction.rep);
+    if (!special_name(instruction.special).empty()) {
+        recipe.system = cpu_.overlay.system(instruction.special, name, control_register(name, bytes));
     }
     Parts parts{.name = name};
     const MemoryOperand* load = nullptr;
@@ -220,7 +239,7 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
             add(operation.results, operation.result_count, parts.results[i]);
         recipe.operations = 1;
         // Vector zeroing of a legacy instruction still takes a unit (measured: four a cycle).
-        if (name[0] != 'V' && is_vector(parts.results[0])) operation.units = zeroing_units_;
+        if (name[0] != 'V' && is_vector(parts.results[0])) operation.units = machine_.zeroing_units;
         return recipe;
     }
     if (!load && !store && same_sources(operands) && breaks_dependency(name))
@@ -232,7 +251,9 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
         make_lea(instruction.memory[0], parts, recipe);
         return recipe;
     }
-    const Cost* own = cost(name);
+    // A total: one operation that the accesses belong to, as long as its results take.
+    const Cost total{.uops = 1, .latency = system_latency(recipe)};
+    const Cost* own = recipe.system || recipe.string ? &total : cost(name);
     parts.load = load, parts.store = store;
     parts.cost = own;
     parts.latency = own ? own->latency : 1;
@@ -245,7 +266,7 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
     recipe.stack_written = !stack && std::find(parts.results.begin(), parts.results.begin() + parts.result_count,
                                                rsp) != parts.results.begin() + parts.result_count;
     recipe.latency = static_cast<std::uint16_t>(parts.latency);
-    if (load || store) {
+    if ((load || store) && own != &total) {
         if (const Cost* plain = register_form(name); plain && plain->advance == 0) {
             parts.cost = plain;
             parts.latency = plain->latency;
@@ -254,7 +275,7 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
             parts.latency = own->latency > part ? own->latency - part : own->latency ? 1u : 0u;
         }
     }
-    recipe.known = own != nullptr;
+    add_guess(own, recipe);
     static const Cost unknown{.uops = 1, .latency = 1, .advance = 0, .uses = {}};
     if (!parts.cost) parts.cost = &unknown;
     recipe.half_slots = static_cast<std::uint8_t>(2 * std::clamp<unsigned>(own ? own->uops : 1, 1, 60));
@@ -277,7 +298,7 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
     if (load) {
         Operation& operation = operations_.emplace_back();
         operation.kind = OperationKind::load;
-        operation.units = address_units_;
+        operation.units = machine_.load_units;
         operation.latency = static_cast<std::uint16_t>(
             (vector_data ? machine_.load_vector : machine_.load_integer) +
             (load->index != no_register && load->scale > 1 && !vector_data ? machine_.load_indexed : 0));
@@ -291,7 +312,7 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
         recipe.load_name = vector_data || !simple || recipe.locked ? 0 : operand_name(*load);
         if (vector_data) {
             Operation& port = operations_.emplace_back();
-            port.units = vector_load_units_;
+            port.units = machine_.vector_load_units;
             port.vector = true;
             port.busy = load->size > 32 ? 2 : 1;
             add(port.sources, port.source_count, value::loaded);
@@ -316,13 +337,13 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
     if (store) {
         Operation& address = operations_.emplace_back();
         address.kind = OperationKind::store_address;
-        address.units = store_units_;
+        address.units = machine_.store_units;
         address.latency = 1;
         address_sources(address, *store);
         Operation& data = operations_.emplace_back();
         data.kind = OperationKind::store_data;
         data.vector = vector_data;
-        data.units = vector_data ? vector_store_units_ : 0;
+        data.units = vector_data ? machine_.vector_store_units : 0;
         data.busy = store->size > 32 ? 2 : 1;
         data.latency = 1;
         if (!moves_only) add(data.sources, data.source_count, value::computed);
@@ -342,7 +363,7 @@ void RecipeBook::fuse(const Recipe& compare, Recipe& branch) {
     for (unsigned i = 0; i < branch.operations; ++i) operations_[branch.first + i].units = 0;
     for (unsigned i = 0; i < compare.operations; ++i)
         if (Operation& operation = operations_[compare.first + i]; operation.kind == OperationKind::compute)
-            operation.units = branch_units_;
+            operation.units = machine_.branch_units;
 }
 
 bool RecipeBook::fuses(std::string_view compare, const Instruction& instruction, const Operands&,

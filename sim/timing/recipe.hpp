@@ -6,8 +6,7 @@
 #include <cstdint>
 #include <sim/events.hpp>
 #include <sim/image/operands.hpp>
-#include <sim/timing/machine.hpp>
-#include <sim/timing/scheduling.hpp>
+#include <sim/timing/cpu.hpp>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -59,14 +58,18 @@ struct Recipe {
     std::uint8_t locked_cycles = 0;
     std::uint16_t latency = 0;
     std::uint32_t load_name = 0, store_name = 0;  // of the memory operand, for renaming; 0: not renamed
+    // Of an estimated or unknown cost: what of its latency rests on a guess, and how much less or more it may be.
+    std::uint16_t guessed = 0, less = 0, more = 0;
+    const SystemCost* system = nullptr;  // a total, instead of operations
+    const StringCost* string = nullptr;
 };
 
 class RecipeBook {
   public:
-    RecipeBook(const Machine&, const Scheduling& llvm, const Scheduling* overlay, UnitNames&);
+    explicit RecipeBook(const Cpu&);  // which outlives it and its recipes
 
-    // `name`: LLVM's opcode name; `before`: the recipe and instruction before it in straight-line code, if any.
-    Recipe make(const Instruction&, const Operands&, std::string_view name);
+    // `name`: LLVM's opcode name; `bytes`: the instruction's, of which a move to a control register needs them.
+    Recipe make(const Instruction&, const Operands&, std::string_view name, std::span<const std::uint8_t> bytes);
     // Whether a conditional branch behind an instruction of that name is one operation with it.
     static bool fuses(std::string_view compare, const Instruction&, const Operands&, std::string_view branch);
 
@@ -81,12 +84,10 @@ class RecipeBook {
     void make_lea(const MemoryOperand& address, const Parts&, Recipe&);
     const Cost* register_form(std::string_view name) const;
     void add_compute(const Parts&, Recipe&);
+    void add_guess(const Cost*, Recipe&) const;
 
-    Machine machine_;
-    const Scheduling& llvm_;
-    const Scheduling* overlay_;
-    std::uint32_t address_units_, store_units_, vector_load_units_, vector_store_units_, zeroing_units_, vector_units_,
-        branch_units_;
+    const Cpu& cpu_;
+    const Machine machine_;
     std::vector<Operation> operations_;
 };
 

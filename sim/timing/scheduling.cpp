@@ -3,7 +3,6 @@
 #include <charconv>
 #include <ranges>
 #include <sim/timing/scheduling.hpp>
-#include <stdexcept>
 
 namespace sim::timing {
 
@@ -11,21 +10,30 @@ namespace {
 
 constexpr unsigned units_most = 32;
 
-unsigned number_in(std::string_view text, std::string_view line) {
-    unsigned value = 0;
+std::uint16_t number_in(std::string_view text) {
+    std::uint16_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size())
-        throw std::runtime_error("scheduling data: not a number in '" + std::string(line) + "'");
+        throw DataError("'" + std::string(text) + "' is not a number of cycles or operations");
     return value;
 }
 
 // The word behind `key` in a line of "key=word key=word".
 std::string_view field(std::string_view line, std::string_view key) {
     const auto at = line.find(key);
-    if (at == line.npos)
-        throw std::runtime_error("scheduling data: no " + std::string(key) + " in '" + std::string(line) + "'");
+    if (at == line.npos) throw DataError("no " + std::string(key));
     const auto word = line.substr(at + key.size());
     return word.substr(0, word.find(' '));
+}
+
+Cost parse_cost(std::string_view line, UnitNames& units) {
+    Cost cost;
+    cost.uops = number_in(field(line, "uops="));
+    for (const auto latency : std::views::split(field(line, "latency="), ','))
+        if (const std::string_view word(latency); !word.empty()) cost.latency = std::max(cost.latency, number_in(word));
+    cost.advance = number_in(field(line, "advance="));
+    cost.uses = parse_uses(field(line, "units="), units);
+    return cost;
 }
 
 }  // namespace
@@ -33,7 +41,7 @@ std::string_view field(std::string_view line, std::string_view key) {
 unsigned UnitNames::number(std::string_view name) {
     const auto found = std::ranges::find(names_, name);
     if (found != names_.end()) return static_cast<unsigned>(found - names_.begin());
-    if (names_.size() == units_most) throw std::runtime_error("more than 32 execution units");
+    if (names_.size() == units_most) throw DataError("'" + std::string(name) + "' is one execution unit more than 32");
     names_.emplace_back(name);
     return static_cast<unsigned>(names_.size() - 1);
 }
@@ -54,45 +62,44 @@ std::vector<UnitUse> parse_uses(std::string_view text, UnitNames& units) {
         const std::string_view use(part);
         if (use.empty()) continue;
         const auto colon = use.rfind(':');
-        if (colon == use.npos) throw std::runtime_error("scheduling data: no cycles in '" + std::string(use) + "'");
+        if (colon == use.npos) throw DataError("no cycles behind '" + std::string(use) + "'");
         const std::uint32_t mask = units.mask(use.substr(0, colon));
-        if (mask) uses.push_back({mask, static_cast<std::uint16_t>(number_in(use.substr(colon + 1), use))});
+        const std::uint16_t cycles = number_in(use.substr(colon + 1));
+        if (mask && cycles) uses.push_back({mask, cycles});
     }
     return uses;
 }
 
-Scheduling::Scheduling(std::string_view text, UnitNames& units) {
-    bool names = false;
+Scheduling::Scheduling(std::string_view text, const std::string& file, UnitNames& units) {
+    unsigned number = 0;
     for (const auto part : std::views::split(text, '\n')) {
         const std::string_view line(part);
+        ++number;
+        const auto fail = [&](const std::string& what) -> void {
+            throw DataError(file + ": line " + std::to_string(number) + ": " + what);
+        };
         if (line.starts_with("# ")) {
-            origin_ = line.substr(2, line.find('.', line.find(',')) - 2);
+            const auto end = line.find(". ", line.find(','));
+            origin_ = line.substr(2, end == line.npos ? end : end - 2);
         } else if (line.starts_with("uops=")) {
-            Cost& cost = costs_.emplace_back();
-            cost.uops = static_cast<std::uint16_t>(number_in(field(line, "uops="), line));
-            for (const auto latency : std::views::split(field(line, "latency="), ','))
-                if (const std::string_view word(latency); !word.empty())
-                    cost.latency = std::max(cost.latency, static_cast<std::uint16_t>(number_in(word, line)));
-            cost.advance = static_cast<std::uint16_t>(number_in(field(line, "advance="), line));
-            cost.uses = parse_uses(field(line, "units="), units);
-            names = true;
+            try {
+                costs_.push_back(parse_cost(line, units));
+            } catch (const DataError& error) {
+                fail(error.what());
+            }
         } else if (!line.empty()) {
-            if (!names) throw std::runtime_error("scheduling data: opcodes without costs: '" + std::string(line) + "'");
+            if (costs_.empty()) fail("opcodes without costs before them");
             for (const auto name : std::views::split(line, ' '))
-                if (const std::string_view word(name); word.ends_with('*'))
-                    by_start_.emplace_back(word.substr(0, word.size() - 1), costs_.size() - 1);
-                else if (!word.empty()) by_opcode_[word] = static_cast<std::uint32_t>(costs_.size() - 1);
+                if (const std::string_view word(name); !word.empty())
+                    by_opcode_[word] = static_cast<std::uint32_t>(costs_.size() - 1);
         }
     }
-    if (by_opcode_.empty() && by_start_.empty()) throw std::runtime_error("scheduling data: empty");
+    if (by_opcode_.empty()) throw DataError(file + ": it has no opcodes");
 }
 
 const Cost* Scheduling::find(std::string_view opcode) const {
     const auto found = by_opcode_.find(opcode);
-    if (found != by_opcode_.end()) return &costs_[found->second];
-    for (const auto& [start, number] : by_start_)
-        if (opcode.starts_with(start)) return &costs_[number];
-    return nullptr;
+    return found == by_opcode_.end() ? nullptr : &costs_[found->second];
 }
 
 }  // namespace sim::timing

@@ -2,6 +2,7 @@
 // LLVM's scheduling data of one CPU (sim/timing/data, written by exo-dump-scheduling), by LLVM's opcode name.
 #pragma once
 #include <cstdint>
+#include <sim/timing/provenance.hpp>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,6 +20,8 @@ struct Cost {
     std::uint16_t latency = 0;  // the longest of the results; with memory: of the whole
     std::uint16_t advance = 0;  // so much later than the address are register sources needed: the load's latency
     std::vector<UnitUse> uses;
+    Provenance provenance = Provenance::published;  // LLVM's are
+    std::uint16_t low = 0, high = 0;                // an estimate's range of the latency
 };
 
 // Execution units by name. Names with '*' are counts (Load*3), not units, and have no number.
@@ -35,19 +38,20 @@ class UnitNames {
 
 class Scheduling {
   public:
-    // `text`: a file of sim/timing/data. Throws std::runtime_error naming the line if it is damaged.
-    Scheduling(std::string_view text, UnitNames&);
+    Scheduling() = default;  // nothing is known
+    // `text`: what `file` holds; it outlives this. Throws DataError naming the line if it is damaged.
+    Scheduling(std::string_view text, const std::string& file, UnitNames&);
     const Cost* find(std::string_view opcode) const;
     const std::string& origin() const { return origin_; }  // "LLVM 22.1.8, znver4"
+    std::size_t opcodes() const { return by_opcode_.size(); }
 
   private:
     std::string origin_;
     std::vector<Cost> costs_;
-    std::unordered_map<std::string_view, std::uint32_t> by_opcode_;   // views into the text, which outlives this
-    std::vector<std::pair<std::string_view, std::size_t>> by_start_;  // names that end with '*'
+    std::unordered_map<std::string_view, std::uint32_t> by_opcode_;  // views into the text
 };
 
-// "ALU1|ALU2:1,FP0:2"; uses that no unit stands for (Load*3, LSU*3, FPSt) are left out.
+// "ALU1|ALU2:1,FP0:2"; uses that no unit stands for (Load*3, LSU*3, FPSt) are left out. Throws DataError.
 std::vector<UnitUse> parse_uses(std::string_view text, UnitNames&);
 
 }  // namespace sim::timing

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <random>
 #include <sim/timing/branch_predictor.hpp>
+#include <sim/timing/cpu.hpp>
 #include <sim/timing/memory.hpp>
 #include <vector>
 
@@ -15,7 +16,7 @@ using namespace sim::timing;
 
 constexpr std::uint64_t direct_map = 0xffff888000000000;  // equal to physical modulo 2 MiB: large pages
 constexpr std::uint64_t scattered = 0x7f0000001000;       // user pages of 4 KiB
-const Machine zen4;
+const Machine zen4 = load_cpu("znver4")->machine;
 
 // One CPU's accesses, each after the one before it (a chase) or all asked for at once (a stream).
 class Walker {

@@ -3,8 +3,9 @@
 // body.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <sim/timing/cpu.hpp>
 #include <sim/timing/model.hpp>
-#include <sim/timing/zen4_costs.hpp>
 
 #include "synthetic.hpp"
 
@@ -177,35 +178,63 @@ TEST(TimingModel, ReturnsArePredictedByTheReturnStack) {
     EXPECT_GE(cost(a), 14u);  // returns elsewhere, as a context switch does
 }
 
-TEST(TimingModel, SystemInstructionsTakeWhatTheTableSaysAndCountAsPlaceholders) {
-    for (Special special : {Special::syscall, Special::wrmsr, Special::rdtsc, Special::pause}) {
+TEST(TimingModel, SystemInstructionsTakeWhatTheOverlaySaysAndEstimatesCountAsGuesses) {
+    const auto cpu = timing::load_cpu(default_cpu_model);
+    const std::pair<Special, std::array<std::uint8_t, 2>> encoded[] = {{Special::syscall, {0x0f, 0x05}},
+                                                                       {Special::wrmsr, {0x0f, 0x30}},
+                                                                       {Special::rdtsc, {0x0f, 0x31}},
+                                                                       {Special::pause, {0xf3, 0x90}}};
+    for (const auto& [special, bytes] : encoded) {
         CodeBuilder b(0, kernel_base);
-        b.special({0x0f, 0x05}, special);
-        CodeBlock code = b.take();
-        const zen4::SystemCost& cost = zen4::system_cost(special);
+        b.special({bytes[0], bytes[1]}, special);
+        const CodeBlock code = b.take();
+        const timing::SystemCost& cost = *cpu->overlay.system(special, "");
         ModelRun run;
-        EXPECT_EQ(run.steady_hundredths(code), cost.cycles * 100u) << cost.name;
-        if (cost.provenance == Provenance::placeholder) EXPECT_EQ(run.placeholder(), 1200u * cost.cycles) << cost.name;
-        else EXPECT_EQ(run.placeholder(), 0u) << cost.name;
+        EXPECT_EQ(run.steady_hundredths(code), cost.cycles.likely * 100u) << cost.name;
+        const RetireTime last = run.once(code)[0];
+        const bool guess = is_guess(cost.evidence.provenance);
+        EXPECT_EQ(last.placeholder_cycles, guess ? cost.cycles.likely : 0) << cost.name;
+        EXPECT_EQ(last.less, guess ? cost.cycles.likely - cost.cycles.low : 0) << cost.name;
+        EXPECT_EQ(last.more, guess ? cost.cycles.high - cost.cycles.likely : 0) << cost.name;
     }
 }
 
-TEST(TimingModel, EverySpecialHasACost) {
-    for (unsigned s = 0; s <= static_cast<unsigned>(Special::unsupported); ++s) {
-        auto special = static_cast<Special>(s);
-        if (special == Special::plain || special == Special::nop || special == Special::string) continue;
-        EXPECT_NE(zen4::system_cost(special).name, "unlisted") << s;
-        EXPECT_FALSE(zen4::system_cost(special).source.empty()) << s;
-    }
+TEST(TimingModel, RepMoveCountsAllOfItsBlocks) {
+    CodeBuilder b(0, kernel_base);
+    Instruction& move = b.special({0xf3, 0xa4}, Special::string);  // rep movsb
+    move.rep = true;
+    const CodeBlock code = b.take();
+    const auto lines = [](unsigned count) {
+        std::vector<Access> list;
+        for (unsigned i = 0; i < count; ++i)
+            list.push_back({0, AccessKind::store, 64, false, data + 64 * i, 0x1000 + 64 * i});
+        return list;
+    };
+    const auto cost = [&](unsigned first, unsigned last) {
+        ModelRun run;
+        run.code(code);
+        RetireTime time[1];
+        for (int round = 0; round < 2; ++round) {  // the second finds everything in the L1
+            if (first) run.model().run({0, &code, 0, 0, 0, false, lines(first)}, {});
+            run.model().run({0, &code, 0, 1, 0, false, lines(last)}, time);
+        }
+        return time[0].cycles;
+    };
+    EXPECT_EQ(cost(0, 64), 280u);  // 4 KiB
+    EXPECT_EQ(cost(48, 16), 280u);
 }
 
-TEST(TimingModel, RepMoveFollowsTheMeasuredPoints) {
-    EXPECT_EQ(zen4::rep_move_cycles(0), 14u);
-    EXPECT_EQ(zen4::rep_move_cycles(256), 34u);
-    EXPECT_EQ(zen4::rep_move_cycles(4096), 280u);
-    EXPECT_EQ(zen4::rep_move_cycles(8192), 560u);
-    EXPECT_EQ(zen4::rep_store_cycles(1024), 47u);
-    EXPECT_GT(zen4::rep_move_cycles(~0ull), 1u << 29);
+TEST(TimingModel, IdealTakesACycleAnInstruction) {
+    const auto model = make_model("ideal");
+    CodeBuilder b(0, kernel_base);
+    b.special({0x0f, 0x05}, Special::syscall);
+    const CodeBlock code = b.take();
+    model->on_code(code);
+    RetireTime time[1];
+    model->run({0, &code, 0, 1, 0, false, {}}, time);
+    EXPECT_EQ(time[0], RetireTime{.cycles = 1});
+    EXPECT_EQ(model->transfer({}), RetireTime{});
+    EXPECT_EQ(model->now(), 1u);
 }
 
 TEST(TimingModel, AStringThatComesInPiecesCostsAsMuchAsInOne) {
@@ -236,8 +265,10 @@ TEST(TimingModel, AStringThatComesInPiecesCostsAsMuchAsInOne) {
     EXPECT_EQ(once, cost(8));
     EXPECT_GT(once[0], 2048u * 9);  // lines of memory, nine cycles each
     EXPECT_LT(once[0], 2048u * 9 * 3 / 2);
-    EXPECT_GE(once[1], zen4::rep_move_cycles(65536));
-    EXPECT_LT(once[1], zen4::rep_move_cycles(65536) * 3 / 2);
+    const auto cpu = timing::load_cpu(default_cpu_model);
+    const std::uint32_t moved = cpu->overlay.string("MOVSB", true)->cycles(65536).likely;
+    EXPECT_GE(once[1], moved);
+    EXPECT_LT(once[1], moved * 3 / 2);
 }
 
 TEST(TimingModel, CpusOfOneMachineShareLines) {

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <ranges>
+#include <sim/timing/cpu.hpp>
+#include <sim/timing/data.hpp>
+#include <sim/timing/json_reader.hpp>
+#include <sim/timing/machine_fields.hpp>
+#include <sstream>
+
+namespace sim::timing {
+
+namespace {
+
+constexpr std::string_view cpu_folder = "sim/timing/cpus/", data_folder = "sim/timing/data/";
+
+std::string listed(const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
+std::string read_file(const std::filesystem::path& path) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(path, error);
+    if (!error && size > 64u << 20) throw DataError(path.string() + ": is larger than 64 MiB: no data of the model");
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream text;
+    if (!error) text << in.rdbuf();
+    if (error || !in) throw DataError(path.string() + ": cannot be read" + (error ? ": " + error.message() : ""));
+    return std::move(text).str();
+}
+
+void read_parameters(ObjectReader& top, Cpu& cpu) {
+    ObjectReader all = top.object("parameters");
+    const auto parameter = [&](const char* name, auto&& read) {
+        ObjectReader one = all.object(name);
+        const nlohmann::json& value = one.get("value");
+        read(one);
+        cpu.parameters.push_back({name, value.is_string() ? value.get<std::string>() : value.dump(), one.evidence()});
+        one.finish();
+    };
+    for (const NumberField& field : number_fields())
+        parameter(field.name,
+                  [&](ObjectReader& one) { cpu.machine.*field.member = one.number("value", field.least, field.most); });
+    for (const UnitsField& field : units_fields())
+        parameter(field.name, [&](ObjectReader& one) {
+            for (const auto part : std::views::split(one.text("value"), '|')) {
+                const std::string unit(part.begin(), part.end());
+                if (std::ranges::find(cpu.units.names(), unit) == cpu.units.names().end())
+                    one.fail("value", "'" + unit + "' is no execution unit of the scheduling data, which has " +
+                                          listed(cpu.units.names()));
+            }
+            cpu.machine.*field.member = cpu.units.mask(one.text("value"));
+        });
+    for (const FlagField& field : flag_fields())
+        parameter(field.name, [&](ObjectReader& one) { cpu.machine.*field.member = one.flag("value"); });
+    parameter("placement", [&](ObjectReader& one) {
+        static const std::map<std::string, Placement> names = {
+            {"smt", Placement::smt}, {"near", Placement::near}, {"far", Placement::far}};
+        const auto found = names.find(one.text("value"));
+        if (found == names.end()) one.fail("value", "is not smt, near or far");
+        cpu.machine.placement = found->second;
+    });
+    all.finish();
+}
+
+void read_scheduling(ObjectReader& top, Cpu& cpu) {
+    const std::string name = top.text("scheduling");
+    const std::string_view text = built_in(name + ".sched");
+    if (text.empty()) {
+        std::vector<std::string> known;
+        for (const std::string& file : built_in_names(".sched")) known.push_back(file.substr(0, file.rfind('.')));
+        top.fail("scheduling", "there is no table of LLVM's CPU '" + name + "', only of " + listed(known));
+    }
+    cpu.scheduling = Scheduling(text, std::string(data_folder) + name + ".sched", cpu.units);
+}
+
+void read_overlays(ObjectReader& top, Cpu& cpu) {
+    for (const std::string& name : top.texts("overlays")) {
+        if (const std::string_view text = built_in(name); !text.empty()) {
+            cpu.overlay.read(text, std::string(data_folder) + name, cpu.units);
+        } else {
+            const auto path = std::filesystem::path(cpu.file).parent_path() / name;
+            std::error_code none;
+            if (!std::filesystem::exists(path, none)) top.fail("overlays", "there is no file '" + name + "'");
+            cpu.overlay.read(read_file(path), path.string(), cpu.units);
+        }
+    }
+    cpu.overlay.finish(cpu.file);
+}
+
+std::string_view built_in_cpu(std::string_view name) {
+    const std::string_view text = built_in(std::string(name) + ".json");
+    if (text.empty())
+        throw DataError("no CPU '" + std::string(name) + "' to model: use " + listed(cpu_names()) +
+                        ", or the path of a file like " + std::string(cpu_folder) + "znver4.json");
+    return text;
+}
+
+}  // namespace
+
+ProvenanceCounts Cpu::counts() const {
+    ProvenanceCounts counts = overlay.counts();
+    for (const Parameter& parameter : parameters) ++counts[static_cast<std::size_t>(parameter.evidence.provenance)];
+    return counts;
+}
+
+std::shared_ptr<const Cpu> load_cpu(std::string_view name) {
+    const auto cpu = std::make_shared<Cpu>();
+    const bool path = name.find('/') != name.npos || name.ends_with(".json");
+    cpu->file = path ? std::string(name) : std::string(cpu_folder) + std::string(name) + ".json";
+    const nlohmann::json document = parse_json(path ? read_file(name) : built_in_cpu(name), cpu->file);
+    ObjectReader top(document, cpu->file);
+    cpu->name = top.text("name");
+    cpu->describes = top.text("describes");
+    const std::string model = top.text("model");
+    if (model == "ideal") {
+        cpu->ideal = true;
+    } else if (model == "out-of-order") {
+        read_scheduling(top, *cpu);
+        read_parameters(top, *cpu);
+        read_overlays(top, *cpu);
+    } else {
+        top.fail("model", "'" + model + "' is neither out-of-order nor ideal");
+    }
+    top.finish();
+    return cpu;
+}
+
+std::vector<std::string> cpu_names() {
+    std::vector<std::string> names;
+    for (const std::string& file : built_in_names(".json"))
+        if (!file.ends_with(".overlay.json")) names.push_back(file.substr(0, file.rfind('.')));
+    return names;
+}
+
+}  // namespace sim::timing
