@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <algorithm>
 #include <array>
-#include <devenv/exit_status.hpp>
 #include <devenv/validation/block_model.hpp>
 #include <sim/image/decoder.hpp>
 #include <sim/timing/block_run.hpp>
-#include <sim/timing/data.hpp>
+#include <sim/timing/cpu.hpp>
 
 namespace devenv {
 
@@ -191,31 +190,20 @@ std::string_view category_name(Category category) {
 
 struct BlockModel::Parts {
     explicit Parts(const std::string& name)
-        : cpu(name),
-          scheduling(sim::timing::scheduling_text(name), units),
-          overlay(sim::timing::overlay_text(name), units),
-          book(machine, scheduling, &overlay, units),
-          decoder(sim::Decoder::make()) {}
+        : cpu(sim::timing::load_cpu(name)), book(*cpu), decoder(sim::Decoder::make()) {}
 
-    std::string cpu;
-    sim::timing::Machine machine;
-    sim::timing::UnitNames units;
-    sim::timing::Scheduling scheduling, overlay;
+    std::shared_ptr<const sim::timing::Cpu> cpu;
     sim::timing::RecipeBook book;
     std::unique_ptr<sim::Decoder> decoder;
 };
 
-BlockModel::BlockModel(const std::string& cpu) {
-    if (sim::timing::scheduling_text(cpu).empty())
-        throw Failure(Exit::usage, "there is no model of a CPU '" + cpu + "': --cpu takes znver4");
-    parts_ = std::make_unique<Parts>(cpu);
-}
+BlockModel::BlockModel(const std::string& cpu) : parts_(std::make_unique<Parts>(cpu)) {}
 BlockModel::~BlockModel() = default;
 
-const std::string& BlockModel::cpu() const { return parts_->cpu; }
+const std::string& BlockModel::cpu() const { return parts_->cpu->name; }
 
 Prediction BlockModel::predict(std::span<const std::uint8_t> bytes) {
-    sim::timing::BlockRun run(parts_->machine, parts_->book, *parts_->decoder, bytes);
+    sim::timing::BlockRun run(*parts_->cpu, parts_->book, *parts_->decoder, bytes);
     Prediction prediction;
     for (const sim::timing::BlockInstruction& one : run.instructions())
         prediction.known = prediction.known && one.recipe.known;

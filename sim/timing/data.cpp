@@ -22,7 +22,7 @@ struct File {
 };
 #define LISTED(name, file) \
     { file, exo_##name##_begin, exo_##name##_end }
-const File files[] = {
+constexpr File files[] = {
     LISTED(znver4_cpu, "znver4.json"),
     LISTED(znver4_sched, "znver4.sched"),
     LISTED(znver4_overlay, "znver4.overlay.json"),

@@ -112,8 +112,8 @@ const Cost* RecipeBook::cost(std::string_view name) const {
 
 // What a total's range is made of.
 void RecipeBook::add_guess(const Cost* cost, Recipe& recipe) const {
-    recipe.known = cost != nullptr;
-    if (!cost) recipe.guessed = std::max<std::uint16_t>(recipe.latency, 1);
+    recipe.known = cost || cpu_.ideal;
+    if (!recipe.known) recipe.guessed = std::max<std::uint16_t>(recipe.latency, 1);
     if (!cost || !is_guess(cost->provenance)) return;
     recipe.guessed = cost->latency;
     recipe.less = cost->latency - cost->low;
@@ -125,7 +125,7 @@ void RecipeBook::make_lea(const MemoryOperand& address, const Parts& parts, Reci
     const bool index = address.index != no_register, base = address.base != no_register;
     const bool three = index && address.displacement != 0 && (base || address.scale > 1);
     const Cost* plain = cost(index && address.scale > 1 ? "LEA.scaled" : "LEA.simple");
-    recipe.known = plain != nullptr;
+    recipe.known = plain || cpu_.ideal;
     const std::uint32_t units = plain && !plain->uses.empty() ? plain->uses[0].units : 0;
     if (three) {
         Operation& first = operations_.emplace_back();
