@@ -2,6 +2,7 @@
 // exo-dev: the command table.
 #include <devenv/command_line.hpp>
 #include <devenv/commands/commands.hpp>
+#include <devenv/commands/time.hpp>
 #include <devenv/output.hpp>
 
 int main(int argc, char** argv) {
@@ -16,5 +17,6 @@ int main(int argc, char** argv) {
     devenv::add_validate(line);  // the timing model's error against hardware
     devenv::add_image(line);     // what a PC boots: exo.iso, exo.img
     devenv::add_boot(line);      // watch a real machine's serial line
+    devenv::add_time(line);      // the timing model on a block of code alone
     return line.run(argc, argv);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <algorithm>
 #include <array>
+#include <devenv/exit_status.hpp>
 #include <devenv/validation/block_model.hpp>
 #include <sim/image/decoder.hpp>
 #include <sim/timing/block_run.hpp>
-#include <sim/timing/cpu.hpp>
 
 namespace devenv {
 
@@ -189,25 +189,25 @@ std::string_view category_name(Category category) {
 }
 
 struct BlockModel::Parts {
-    explicit Parts(const std::string& name)
-        : cpu(sim::timing::load_cpu(name)), book(*cpu), decoder(sim::Decoder::make()) {}
+    explicit Parts(const std::string& name) : cpu(name), timer(name), decoder(sim::Decoder::make()) {}
 
-    std::shared_ptr<const sim::timing::Cpu> cpu;
-    sim::timing::RecipeBook book;
+    std::string cpu;
+    sim::timing::BlockTimer timer;
     std::unique_ptr<sim::Decoder> decoder;
 };
 
 BlockModel::BlockModel(const std::string& cpu) : parts_(std::make_unique<Parts>(cpu)) {}
 BlockModel::~BlockModel() = default;
 
-const std::string& BlockModel::cpu() const { return parts_->cpu->name; }
+const std::string& BlockModel::cpu() const { return parts_->cpu; }
 
 Prediction BlockModel::predict(std::span<const std::uint8_t> bytes) {
-    sim::timing::BlockRun run(*parts_->cpu, parts_->book, *parts_->decoder, bytes);
+    sim::timing::BlockTimer& timer = parts_->timer;
+    const auto block = timer.read(bytes, sim::timing::BlockMode::unrolled);
     Prediction prediction;
-    for (const sim::timing::BlockInstruction& one : run.instructions())
+    for (const sim::timing::BlockInstruction& one : block.instructions)
         prediction.known = prediction.known && one.recipe.known;
-    prediction.cycles = run.throughput();
+    prediction.cycles = timer.throughput(block);
     return prediction;
 }
 

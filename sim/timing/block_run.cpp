@@ -1,121 +1,218 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <cstdlib>
-#include <sim/timing/block_run.hpp>
-#include <stdexcept>
+#include <algorithm>
+#include <sim/timing/block_data.hpp>
+#include <sim/timing/data.hpp>
 
 namespace sim::timing {
 
-BlockRun::BlockRun(const Cpu& cpu, RecipeBook& book, Decoder& decoder, std::span<const std::uint8_t> bytes)
-    : cpu_(cpu), book_(book) {
-    constexpr std::uint64_t base = 0x400000;
-    std::size_t at = 0;
-    while (at < bytes.size()) {
-        const auto decoded = decoder.decode(bytes.subspan(at), base + at);
-        if (!decoded) throw std::runtime_error("no instruction at byte " + std::to_string(at));
-        BlockInstruction one{*decoded, decoder.operands(), {}, std::string(decoder.opcode_name(decoded->opcode)), {}};
-        one.recipe = book.make(one.instruction, one.operands, one.name, bytes.subspan(at, decoded->length));
-        if (!instructions_.empty() && RecipeBook::fuses(instructions_.back().name, instructions_.back().instruction,
-                                                        instructions_.back().operands, one.name))
-            book.fuse(instructions_.back().recipe, one.recipe);
-        one.text = decoder.text(bytes.subspan(at), base + at);
-        instructions_.push_back(std::move(one));
+namespace {
+
+constexpr std::uint64_t base_address = 0x400000;
+
+std::string hex_bytes(std::span<const std::uint8_t> bytes) {
+    constexpr std::size_t most = 15;  // an instruction's
+    std::string out;
+    for (const std::uint8_t byte : bytes.first(std::min(bytes.size(), most))) {
+        constexpr char digits[] = "0123456789abcdef";
+        if (!out.empty()) out += ' ';
+        out += digits[byte >> 4];
+        out += digits[byte & 15];
+    }
+    return out + (bytes.size() > most ? " ..." : "");
+}
+
+[[noreturn]] void refuse(std::string_view what, std::size_t offset, std::span<const std::uint8_t> bytes) {
+    throw BlockError(std::string(what) + " at byte " + std::to_string(offset) + " (" + hex_bytes(bytes) + ")");
+}
+
+enum class Use { timed, drains, privileged, unsupported };
+
+// What an instruction is to a block in ring 3.
+Use use_of(Special special) {
+    switch (special) {
+        case Special::plain:
+        case Special::nop:
+        case Special::string:
+        case Special::sfence:
+        case Special::unsupported:  // by the engines: AVX
+            return Use::timed;
+        case Special::lfence:
+        case Special::mfence:
+        case Special::pause:
+        case Special::rdtsc:
+        case Special::rdtscp:
+        case Special::cpuid:
+        case Special::rdrand:
+        case Special::xgetbv:
+        case Special::fxsave:
+        case Special::fxrstor:
+        case Special::xsave:
+        case Special::xrstor:
+        case Special::clflush:
+        case Special::fsgsbase:
+        case Special::pushf:
+        case Special::popf:
+            return Use::drains;
+        case Special::syscall:
+        case Special::int_n:
+        case Special::int3:
+        case Special::ud:
+        case Special::far_transfer:
+        case Special::mov_ss:
+            return Use::unsupported;
+        default:
+            return Use::privileged;
+    }
+}
+
+bool always_taken(Flow flow) { return flow != Flow::next && flow != Flow::conditional; }
+
+}  // namespace
+
+BlockTimer::BlockTimer(std::string_view cpu) : data_(std::make_unique<Data>(cpu)) {}
+BlockTimer::~BlockTimer() = default;
+
+BlockTimer::Data::Data(std::string_view name) : cpu(load_cpu(name)), decoder(Decoder::make()) { forget_recipes(); }
+
+void BlockTimer::Data::forget_recipes() {
+    recipes.clear();
+    fused.clear();
+    book = std::make_unique<RecipeBook>(*cpu);
+}
+
+std::string BlockTimer::cpu() const { return data_->cpu->name; }
+
+Recipe BlockTimer::recipe(std::span<const std::uint8_t> bytes, const Instruction& instruction, const Operands& operands,
+                          std::string_view name) {
+    const std::string key(bytes.begin(), bytes.end());
+    if (const auto found = data_->recipes.find(key); found != data_->recipes.end()) return found->second;
+    return data_->recipes[key] = data_->book->make(instruction, operands, name, bytes);
+}
+
+// A pair has recipes of its own: fusing changes both.
+void BlockTimer::fuse(std::span<const std::uint8_t> compare_bytes, BlockInstruction& compare,
+                      std::span<const std::uint8_t> branch_bytes, BlockInstruction& branch, const Operands& operands) {
+    std::string key(compare_bytes.begin(), compare_bytes.end());
+    key.append(branch_bytes.begin(), branch_bytes.end());
+    auto found = data_->fused.find(key);
+    if (found == data_->fused.end()) {
+        const std::string_view name = data_->decoder->opcode_name(branch.instruction.opcode);
+        Recipe second = data_->book->make(branch.instruction, operands, name, branch_bytes);
+        data_->decoder->decode(compare_bytes, compare.instruction.address);
+        const Recipe first = data_->book->make(compare.instruction, data_->decoder->operands(),
+                                               data_->decoder->opcode_name(compare.instruction.opcode), compare_bytes);
+        data_->book->fuse(first, second);
+        found = data_->fused.emplace(std::move(key), std::pair(first, second)).first;
+    }
+    compare.recipe = found->second.first;
+    branch.recipe = found->second.second;
+}
+
+void BlockTimer::append(RawBlock& block, std::span<const std::uint8_t> bytes, std::size_t offset,
+                        const Instruction& instruction, bool counter) {
+    const Operands operands = data_->decoder->operands();
+    const std::string_view name = data_->decoder->opcode_name(instruction.opcode);
+    BlockInstruction one{.instruction = instruction,
+                         .recipe = recipe(bytes.first(instruction.length), instruction, operands, name),
+                         .effect = effect_of(instruction, operands, name),
+                         .offset = static_cast<std::uint32_t>(offset),
+                         .taken = counter || always_taken(instruction.flow),
+                         .counter = counter};
+    if (!block.instructions.empty()) {
+        BlockInstruction& before = block.instructions.back();
+        const std::string_view compare = data_->decoder->opcode_name(before.instruction.opcode);
+        if (RecipeBook::fuses(compare, before.instruction, operands, name)) {
+            const auto compare_bytes = std::span(data_->code).last(before.instruction.length);
+            fuse(compare_bytes, before, bytes.first(instruction.length), one, operands);
+        }
+    }
+    data_->code.insert(data_->code.end(), bytes.begin(), bytes.begin() + instruction.length);
+    block.instructions.push_back(std::move(one));
+}
+
+// A loop's counter is a register that the block leaves alone; if there is none, only the branch is taken.
+void BlockTimer::append_counter(RawBlock& block) {
+    unsigned used = 1u << 4;  // rsp
+    for (const BlockInstruction& one : block.instructions) {
+        used |= one.instruction.reads | one.instruction.writes;
+        for (unsigned i = 0; i < one.instruction.operand_count; ++i)
+            for (const std::uint8_t reg : {one.instruction.memory[i].base, one.instruction.memory[i].index})
+                if (reg != no_register) used |= 1u << reg;
+    }
+    std::vector<std::uint8_t> code;
+    for (unsigned reg = 16; reg-- > 0 && code.empty();)
+        if (!(used >> reg & 1))
+            code = {static_cast<std::uint8_t>(reg < 8 ? 0x48 : 0x49), 0xff, static_cast<std::uint8_t>(0xc8 + reg % 8),
+                    0x75, 0x00};            // dec reg; jnz
+    if (code.empty()) code = {0xeb, 0x00};  // jmp
+    for (std::size_t at = 0; at < code.size();) {
+        const auto rest = std::span<const std::uint8_t>(code).subspan(at);
+        const auto decoded = data_->decoder->decode(rest, base_address + block.bytes.size() + at);
+        append(block, rest, block.bytes.size(), *decoded, true);
+        block.instructions.back().taken = at + decoded->length == code.size();
         at += decoded->length;
     }
-    if (instructions_.empty()) throw std::runtime_error("an empty block");
 }
 
-std::vector<Access> BlockRun::accesses(const BlockInstruction& one) {
-    std::vector<Access> list;
-    for (unsigned i = 0; i < one.instruction.operand_count; ++i) {
-        const MemoryOperand& operand = one.instruction.memory[i];
-        std::uint64_t address = static_cast<std::uint64_t>(operand.displacement);
-        if (operand.base != no_register) address += values_[operand.base];
-        if (operand.index != no_register) address += values_[operand.index] * operand.scale;
-        list.push_back({0, operand.kind,
-                        static_cast<std::uint8_t>(std::min<unsigned>(operand.size ? operand.size : 8, 64)), false,
-                        address, address});
+RawBlock BlockTimer::read(std::span<const std::uint8_t> bytes, BlockMode mode) {
+    constexpr std::size_t recipes_most = 32768;
+    if (bytes.empty()) throw BlockError("an empty block: there is nothing to time");
+    if (bytes.size() > block_bytes_most)
+        throw BlockError("a block of " + std::to_string(bytes.size()) + " bytes; at most " +
+                         std::to_string(block_bytes_most) + " can be timed");
+    if (data_->recipes.size() + data_->fused.size() > recipes_most) data_->forget_recipes();
+    data_->code.clear();
+    RawBlock block{{bytes.begin(), bytes.end()}, {}};
+    for (std::size_t at = 0; at < bytes.size();) {
+        const auto rest = bytes.subspan(at);
+        const auto decoded = data_->decoder->decode(rest, base_address + at);
+        if (!decoded) refuse("no instruction", at, rest);
+        const auto own = rest.first(decoded->length);
+        const Use use = use_of(decoded->special);
+        if (use == Use::privileged || decoded->flow == Flow::stop) refuse("a privileged instruction", at, own);
+        if (use == Use::unsupported || decoded->flow == Flow::trap)
+            refuse("an instruction that leaves the block's ring or never comes back", at, own);
+        append(block, rest, at, *decoded, false);
+        at += decoded->length;
     }
-    return list;
+    if (mode == BlockMode::loop) append_counter(block);
+    return block;
 }
 
-void BlockRun::execute(const BlockInstruction& one) {
-    const Instruction& instruction = one.instruction;
-    const Operands& operands = one.operands;
-    const std::string& name = one.name;
-    int to = -1, from = -1;
-    for (unsigned i = 0; i < operands.count; ++i) {
-        const RegisterUse& use = operands.registers[i];
-        if (use.unit >= 16) continue;
-        if (use.written && to < 0) to = use.unit;
-        if (!use.written) from = use.unit;
+std::string BlockTimer::text(const RawBlock& block, const BlockInstruction& one, Syntax syntax) {
+    if (one.counter) return one.taken ? "(loop: taken branch)" : "(loop: counter)";
+    const auto bytes = std::span(block.bytes).subspan(one.offset, one.instruction.length);
+    return data_->decoder->text(bytes, one.instruction.address, syntax);
+}
+
+std::string BlockTimer::opcode_name(const BlockInstruction& one) const {
+    return std::string(data_->decoder->opcode_name(one.instruction.opcode));
+}
+
+std::span<const Operation> BlockTimer::operations(const BlockInstruction& one) const {
+    return std::span(data_->book->operations()).subspan(one.recipe.first, one.recipe.operations);
+}
+
+// Names in a row with numbers in a row become a range: ALU0-3.
+std::string BlockTimer::unit_names(std::uint32_t units) const {
+    const std::vector<std::string>& names = data_->cpu->units.names();
+    std::vector<std::string> chosen;
+    for (std::size_t i = 0; i < names.size(); ++i)
+        if (units >> i & 1) chosen.push_back(names[i]);
+    std::ranges::sort(chosen);
+    std::string out;
+    for (std::size_t i = 0; i < chosen.size();) {
+        std::size_t last = i;
+        while (last + 1 < chosen.size() && chosen[last + 1].size() == chosen[i].size() &&
+               chosen[last + 1].substr(0, chosen[i].size() - 1) == chosen[i].substr(0, chosen[i].size() - 1) &&
+               chosen[last + 1].back() == chosen[last].back() + 1)
+            ++last;
+        if (!out.empty()) out += '+';
+        out += chosen[i];
+        if (last > i) out += std::string("-") + chosen[last].back();
+        i = last + 1;
     }
-    constexpr unsigned rsp = 4;
-    if (name.starts_with("PUSH") || name.starts_with("CALL")) {
-        values_[rsp] -= 8;
-        return;
-    }
-    if ((name.starts_with("POP") && !name.starts_with("POPCNT")) || name.starts_with("RET")) {
-        if (to >= 0 && to != int(rsp)) values_[to] = 0x40000;
-        values_[rsp] += 8;
-        return;
-    }
-    if (to < 0) return;
-    std::uint64_t& value = values_[to];
-    if (name.starts_with("ADD64ri") || name.starts_with("ADD32ri") || name.starts_with("ADD64i32"))
-        value += std::uint64_t(operands.immediate);
-    else if (name.starts_with("SUB64ri") || name.starts_with("SUB32ri") || name.starts_with("SUB64i32"))
-        value -= std::uint64_t(operands.immediate);
-    else if (name.starts_with("INC")) ++value;
-    else if (name.starts_with("DEC")) --value;
-    else if ((name.starts_with("MOV64rr") || name.starts_with("MOV32rr")) && from >= 0) value = values_[from];
-    else if (name.starts_with("MOV32ri") || name.starts_with("MOV64ri")) value = std::uint64_t(operands.immediate);
-    else if ((name.starts_with("XOR32rr") || name.starts_with("XOR64rr") || name.starts_with("SUB32rr") ||
-              name.starts_with("SUB64rr")) &&
-             from == to)
-        value = 0;
-    else if (name.starts_with("ADD64rr") && from >= 0) value += values_[from];
-    else if (name.starts_with("SUB64rr") && from >= 0) value -= values_[from];
-    else if (name.starts_with("AND64ri")) value &= std::uint64_t(operands.immediate);
-    else if (name.starts_with("LEA64r") || name.starts_with("LEA64_32r")) {
-        const MemoryOperand& operand = instruction.memory[0];
-        std::uint64_t address = static_cast<std::uint64_t>(operand.displacement);
-        if (operand.base != no_register) address += values_[operand.base];
-        if (operand.index != no_register) address += values_[operand.index] * operand.scale;
-        value = address;
-    } else if (!name.starts_with("CMOV")) value = 0x40000;
-}
-
-static const unsigned align = getenv("ALIGN") ? unsigned(atoi(getenv("ALIGN"))) : 0;
-std::uint64_t BlockRun::run(unsigned repetitions) {
-    for (unsigned i = 0; i < 16; ++i) values_[i] = 0x100000 * (i + 1) + align;
-    Core core(cpu_.machine, book_.operations());
-    for (unsigned n = 0; n < repetitions; ++n)
-        for (const BlockInstruction& one : instructions_) {
-            const auto list = accesses(one);
-            if (one.recipe.system)
-                core.step_total(one.recipe, list, one.recipe.system->cycles.likely, one.recipe.system->drains);
-            else if (one.recipe.string)
-                core.step_total(one.recipe, {}, one.recipe.string->cycles(string_bytes(one)).likely, false);
-            else core.step(one.recipe, list, false);
-            execute(one);
-        }
-    return core.retired();
-}
-
-// What a string instruction goes over: counted by rcx with a REP, of an element each.
-std::uint64_t BlockRun::string_bytes(const BlockInstruction& one) const {
-    constexpr unsigned rcx = 1;
-    std::uint64_t loaded = 0, stored = 0;
-    for (unsigned i = 0; i < one.instruction.operand_count; ++i)
-        (one.instruction.memory[i].kind == AccessKind::load ? loaded : stored) += one.instruction.memory[i].size;
-    return std::max(loaded, stored) * (one.instruction.rep ? values_[rcx] : 1);
-}
-
-double BlockRun::throughput() {
-    if (cpu_.ideal) return double(instructions_.size());
-    const unsigned once = std::max<unsigned>(20, 2000u / unsigned(instructions_.size()));
-    const std::uint64_t few = run(once), many = run(3 * once);
-    return double(many - few) / (2.0 * once);
+    return out;
 }
 
 }  // namespace sim::timing

@@ -193,7 +193,10 @@ InstructionTimes Core::step(const Recipe& recipe, std::span<const Access> access
         for (unsigned i = 0; i < recipe.operations; ++i) {
             const Issued done = run_operation(operations[i], recipe, accesses, dispatched);
             times.issue = std::min(times.issue, done.issue);
-            if (done.complete >= times.complete) times.complete = done.complete, last = done.last;
+            if (done.complete < times.complete) continue;
+            times.complete = done.complete;
+            // An operation that waited for another one of its instruction waited for what that one waited for.
+            if (done.last.maker != number_ || done.last.why != Wait::none) last = done.last;
         }
     }
     if (renamed_) {  // one a cycle
@@ -203,7 +206,6 @@ InstructionTimes Core::step(const Recipe& recipe, std::span<const Access> access
         last_renamed_ = next;
     }
     if (!recipe.fused) dispatch_.take(recipe.half_slots);
-    const std::uint64_t retired_before = retired();
     const unsigned entries = entries_of(recipe);
     times.retire = retire(times.complete, recipe.fused || recipe.kind == RecipeKind::nop ? 0 : entries);
     for (unsigned i = 0; i < entries; ++i) reorder_.put(times.retire);
@@ -211,7 +213,7 @@ InstructionTimes Core::step(const Recipe& recipe, std::span<const Access> access
     if (recipe.store_bytes)
         for (const Access& access : accesses)
             if (access.kind != AccessKind::load) commit_store(access, times.retire);
-    if (times.retire > retired_before) blame(times, last);
+    blame(times, last);
     return times;
 }
 

@@ -37,7 +37,7 @@ std::string_view wait_name(Wait);
 // When things happened to an instruction, in cycles since the start.
 struct InstructionTimes {
     Cycle fetch, dispatch, issue, complete, retire;  // issue, complete: of its first and last operation
-    Wait wait;
+    Wait wait;                                       // also if it cost nothing, as another instruction was later
     std::uint32_t on;  // dependency, forwarding: how many instructions before it the producer stands; 0: unknown
 };
 

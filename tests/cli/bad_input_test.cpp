@@ -9,7 +9,7 @@ namespace {
 using BadInput = CommandTest;
 
 TEST_F(BadInput, HelpIsAnsweredWithExamples) {
-    for (const char* command : {"sim", "run", "trace show", "trace info", "diff", "bench"}) {
+    for (const char* command : {"sim", "run", "trace show", "trace info", "diff", "bench", "time"}) {
         const Result help = shell("$DEV " + std::string(command) + " --help");
         EXPECT_EQ(help.status, 0) << command;
         EXPECT_NE(help.out.find("Examples:"), std::string::npos) << command;

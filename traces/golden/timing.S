@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-License-Identifier: MIT
 # What the timing models are pinned with: small loops, each on one thing that a core is good or bad at, each run three
 # times between marks of its name. timing.elf is this file, assembled once and committed: a new compiler changes nothing.
 .include "board.inc"

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a BlockTimer is made of: a CPU's data and what has been made of it so far.
+#pragma once
+#include <optional>
+#include <sim/timing/block_run.hpp>
+#include <sim/timing/cpu.hpp>
+
+namespace sim::timing {
+
+struct BlockTimer::Data {
+    explicit Data(std::string_view name);
+    void forget_recipes();
+
+    std::shared_ptr<const Cpu> cpu;
+    std::unique_ptr<Decoder> decoder;
+    std::unique_ptr<RecipeBook> book;
+    std::unordered_map<std::string, Recipe> recipes;                   // by an instruction's bytes
+    std::unordered_map<std::string, std::pair<Recipe, Recipe>> fused;  // by those of a compare and its branch
+    std::vector<std::uint8_t> code;                                    // of the block at hand so far
+};
+
+// Repetitions of a block through a core of its own, one after the other.
+class Repetitions {
+  public:
+    Repetitions(const Machine& machine, const std::vector<Operation>& operations, const RawBlock& block)
+        : core_(machine, operations), block_(block) {}
+
+    std::uint64_t once() {
+        return once([](const InstructionTimes&) {});
+    }
+    // Runs it once; `each` is told of every instruction. The cycle in which its last one has retired.
+    template <typename F>
+    std::uint64_t once(F each) {
+        for (const BlockInstruction& one : block_.instructions) {
+            addresses_.accesses(one.instruction, accesses_);
+            if (const auto total = total_of(one)) [[unlikely]] {
+                drained_ += total->cycles;
+                const std::span<const Access> accesses = one.recipe.string ? std::span<const Access>() : accesses_;
+                each(core_.step_total(one.recipe, accesses, total->cycles, total->drains));
+            } else {
+                each(core_.step(one.recipe, accesses_, one.taken));
+            }
+            addresses_.execute(one.instruction, one.effect);
+        }
+        return core_.retired();
+    }
+
+    std::uint64_t drained() const { return drained_; }  // cycles so far of instructions that are totals
+
+  private:
+    struct Total {
+        std::uint32_t cycles;
+        bool drains;
+    };
+    std::optional<Total> total_of(const BlockInstruction&) const;  // empty: it is made of operations
+
+    Core core_;
+    AddressInterpreter addresses_;
+    std::vector<Access> accesses_;
+    const RawBlock& block_;
+    std::uint64_t drained_ = 0;
+};
+
+// Cycles an iteration, from the slope behind a warm-up.
+double steady_state(const Machine&, const std::vector<Operation>&, const RawBlock&);
+
+}  // namespace sim::timing
