@@ -8,7 +8,6 @@
 #include <devenv/view/format.hpp>
 #include <devenv/view/progress.hpp>
 #include <map>
-#include <sim/timing/model.hpp>
 #include <sim/trace/threaded_sink.hpp>
 #include <sim/trace/trace.hpp>
 #include <thread>
@@ -165,6 +164,19 @@ void add_scenario_options(CLI::App& app, Scenario& scenario) {
         ->check(CLI::IsMember({"auto", "direct", "pvh", "multiboot2"}));
 }
 
+void add_model_option(CLI::App& app, Scenario& scenario) {
+    app.add_option("--cpu", scenario.model_cpu, "CPU whose cycles are modelled (default znver4)");
+}
+
+std::vector<std::unique_ptr<sim::TimingModel>> models_of(const std::string& cpu, unsigned cpus,
+                                                         const std::string& asked) {
+    try {
+        return sim::make_models(cpu, cpus);
+    } catch (const std::runtime_error& error) {
+        throw Failure(Exit::usage, asked + ": " + error.what());
+    }
+}
+
 Simulated simulate(const sim::Image& image, const Scenario& scenario, const Observers& observers) {
     Simulated run;
     const auto engine = make_engine(scenario.engine, scenario, image);
@@ -177,7 +189,7 @@ Simulated simulate(const sim::Image& image, const Scenario& scenario, const Obse
         execute(*engine, std::move(config), observers, scenario, run);
         return run;
     }
-    const auto models = sim::make_models(sim::default_cpu_model, scenario.cpus);
+    const auto models = models_of(scenario.model_cpu, scenario.cpus, "--cpu " + scenario.model_cpu);
     std::vector<sim::TimingModel*> by_cpu;
     for (const auto& each : models) by_cpu.push_back(each.get());
     sim::TimingModel* const model = by_cpu[0];

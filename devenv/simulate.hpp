@@ -7,9 +7,11 @@
 #include <devenv/trail.hpp>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <sim/engine.hpp>
 #include <sim/image/image.hpp>
+#include <sim/timing/model.hpp>
 #include <sim/trace/profile.hpp>
 #include <string>
 #include <string_view>
@@ -38,15 +40,21 @@ struct Scenario {
     std::uint64_t ram_mib = 128;
     unsigned cpus = 1;
     std::uint64_t quantum = sim::default_quantum;
-    std::string window;                  // "bochs" only, which needs it: MARK[:N]
-    std::optional<std::uint64_t> count;  // its instructions, instead of all up to the mark's end
-    std::string entry = "auto";          // how the image is entered: auto, direct, pvh, multiboot2
+    std::string window;                             // "bochs" only, which needs it: MARK[:N]
+    std::optional<std::uint64_t> count;             // its instructions, instead of all up to the mark's end
+    std::string model_cpu{sim::default_cpu_model};  // whose cycles are modelled
+    std::string entry = "auto";                     // how the image is entered: auto, direct, pvh, multiboot2
 
     std::string guest_command_line() const;  // with the seed
 };
 
 // The options of a Scenario, with their help.
 void add_scenario_options(CLI::App&, Scenario&);
+void add_model_option(CLI::App&, Scenario&);  // --cpu, where it is the modelled one
+
+// A model for each CPU of a guest. Throws Failure (usage) that begins with `asked` if there is no such CPU.
+std::vector<std::unique_ptr<sim::TimingModel>> models_of(const std::string& cpu, unsigned cpus,
+                                                         const std::string& asked);
 
 struct Observers {
     bool time = true;                               // the timing model and the profile run along

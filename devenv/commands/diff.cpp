@@ -86,6 +86,7 @@ void add_diff(CommandLine& line) {
     app->add_option("before", options->before, "Commit to compare with")->required();
     app->add_option("after", options->after, "Commit to look at (default: the working tree)");
     add_scenario_options(*app, options->scenario);
+    add_model_option(*app, options->scenario);
     app->add_option("--threshold", options->threshold_percent,
                     "Exit 1 if a mark's median is slower by more than so many percent")
         ->check(decimal_number(0, 1'000'000));

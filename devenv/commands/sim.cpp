@@ -107,6 +107,7 @@ void add_sim(CommandLine& line) {
     app->add_option("--count", options->scenario.count, "bochs: trace so many instructions from the window's begin")
         ->transform(whole_number(1, sim::bochs_window_most));
     add_scenario_options(*app, options->scenario);
+    add_model_option(*app, options->scenario);
     CLI::Option* trace = app->add_option("--trace", options->trace, "Trace file to write (default build/sim.trace)");
     app->add_flag("--no-trace", options->no_trace, "Write no trace")->excludes(trace);
     app->add_option("--top", options->figures.top, "Functions in the table (default 12)")->transform(whole_number());

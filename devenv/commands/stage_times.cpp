@@ -4,8 +4,9 @@
 
 namespace devenv {
 
-StageTimes::StageTimes(const sim::TraceInfo& info, sim::InstructionIndex from) : from_(from) {
-    for (auto& model : sim::make_models(info.model_cpu, info.cpus)) cpus_.push_back({std::move(model), {}});
+StageTimes::StageTimes(std::vector<std::unique_ptr<sim::TimingModel>> models, sim::InstructionIndex from)
+    : from_(from) {
+    for (auto& model : models) cpus_.push_back({std::move(model), {}});
 }
 
 void StageTimes::run(const sim::Block& block) {

@@ -15,8 +15,7 @@ namespace devenv {
 class StageTimes {
   public:
     // `from`: the first instruction that the model gets; what came before it left caches and predictors cold.
-    // Throws std::runtime_error if there is no such CPU.
-    StageTimes(const sim::TraceInfo&, sim::InstructionIndex from);
+    StageTimes(std::vector<std::unique_ptr<sim::TimingModel>>, sim::InstructionIndex from);
 
     // The visitor that tells the models everything and the one that is given after them.
     sim::TraceVisitor before(sim::TraceVisitor next);

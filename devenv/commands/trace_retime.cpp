@@ -10,6 +10,7 @@
 #include <devenv/numbers.hpp>
 #include <devenv/output.hpp>
 #include <devenv/signals.hpp>
+#include <devenv/simulate.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/run_report.hpp>
 #include <memory>
@@ -27,16 +28,6 @@ struct RetimeOptions {
     std::string strict_percent;
 };
 
-std::vector<std::unique_ptr<sim::TimingModel>> models_of(const RetimeOptions& options, const sim::TraceInfo& info) {
-    const std::string cpu = options.cpu.empty() ? info.model_cpu : options.cpu;
-    try {
-        return sim::make_models(cpu, info.cpus);
-    } catch (const std::runtime_error& error) {
-        throw Failure(Exit::usage, (options.cpu.empty() ? options.file + " was timed as " + cpu : "--cpu " + cpu) +
-                                       ": " + error.what());
-    }
-}
-
 // The trace that is read may not be overwritten while it is.
 void check_output(const RetimeOptions& options) {
     std::error_code different;
@@ -51,7 +42,9 @@ struct Retimed {
 
 Retimed retime_trace(const RetimeOptions& options, sim::TraceReader& reader) {
     sim::TraceInfo info = reader.info();
-    const auto models = models_of(options, info);
+    const auto models = options.cpu.empty()
+                            ? models_of(info.model_cpu, info.cpus, options.file + " was timed as " + info.model_cpu)
+                            : models_of(options.cpu, info.cpus, "--cpu " + options.cpu);
     std::vector<sim::TimingModel*> by_cpu;
     for (const auto& each : models) by_cpu.push_back(each.get());
     info.model = models[0]->name();

@@ -9,6 +9,7 @@
 #include <devenv/numbers.hpp>
 #include <devenv/output.hpp>
 #include <devenv/signals.hpp>
+#include <devenv/simulate.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/trace_lines.hpp>
 #include <limits>
@@ -181,15 +182,6 @@ sim::InstructionIndex warm_start(const ShowOptions& options, const sim::Image* i
     return first - std::min(first, *options.warm_up);
 }
 
-std::unique_ptr<StageTimes> stage_times(const ShowOptions& options, const sim::TraceInfo& info,
-                                        sim::InstructionIndex from) {
-    try {
-        return std::make_unique<StageTimes>(info, from);
-    } catch (const std::runtime_error& error) {
-        throw Failure(Exit::usage, options.file + " was timed as " + info.model_cpu + ": " + error.what());
-    }
-}
-
 }  // namespace
 
 Exit show_trace(const ShowOptions& options) {
@@ -201,7 +193,9 @@ Exit show_trace(const ShowOptions& options) {
     std::unique_ptr<StageTimes> stages;
     if (options.pipeline) {
         const sim::InstructionIndex timed_from = warm_start(options, image, *reader);
-        stages = stage_times(options, reader->info(), timed_from);
+        const sim::TraceInfo& info = reader->info();
+        stages = std::make_unique<StageTimes>(
+            models_of(info.model_cpu, info.cpus, options.file + " was timed as " + info.model_cpu), timed_from);
         start = std::min(start, timed_from);
         std::fprintf(stderr, "timed again as %s, from instruction %s on\n", reader->info().model_cpu.c_str(),
                      grouped(timed_from).c_str());

@@ -45,6 +45,9 @@ TEST_F(Runs, StrictFailsWhereMarksRestOnEstimates) {
     EXPECT_EQ(shell("$DEV sim --kernel $COMPUTE --no-trace --strict").status, 0);  // no marks
     EXPECT_EQ(shell("$DEV sim --kernel $COMPUTE --no-trace --strict=-1").status, 2);
     EXPECT_EQ(shell("$DEV sim --kernel $COMPUTE --no-trace --strict=much").status, 2);
+    const Result cpu = shell("$DEV sim --kernel $COMPUTE --no-trace --cpu nosuch");
+    EXPECT_EQ(cpu.status, 2);
+    EXPECT_NE(cpu.err.find("--cpu nosuch"), std::string::npos) << cpu.err;
 }
 
 TEST_F(Runs, EachExtraInterruptHasItsFate) {
