@@ -16,6 +16,10 @@ class Calendar {
 
     // Nothing will be booked before `cycle` any more.
     void forget_before(std::uint64_t cycle) {
+        if (cycle >= base_ + window) {  // a long wait: nothing of what was booked lies ahead
+            taken_ = {};
+            base_ = cycle / 64 * 64;
+        }
         while (base_ + 64 <= cycle) {
             for (auto& unit : taken_) unit[base_ / 64 % words] = 0;
             base_ += 64;

@@ -214,6 +214,7 @@ InstructionTimes Core::step(const Recipe& recipe, std::span<const Access> access
         for (const Access& access : accesses)
             if (access.kind != AccessKind::load) commit_store(access, times.retire);
     blame(times, last);
+    times.complete = std::max(times.complete, times.issue);  // a renamed load issues after its value is there
     return times;
 }
 

@@ -35,7 +35,11 @@ class Window {
   private:
     static constexpr std::uint64_t span_cycles = 1024;
     void advance(std::uint64_t cycle) {
-        if (cycle > now_ + span_cycles) now_ = std::max(now_, cycle - span_cycles);
+        if (cycle >= now_ + span_cycles) {  // a long wait: all have left
+            std::ranges::fill(leaving_, std::uint16_t{0});
+            held_ = 0;
+            now_ = cycle;
+        }
         while (now_ < cycle) {
             std::uint16_t& left = leaving_[++now_ % span_cycles];
             held_ -= left;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The figures of a validation: statistics against hand-made data, files of measurements, what is refused.
 #include <gtest/gtest.h>
+
 #include <unistd.h>
+#include <sim/timing/provenance.hpp>
 
 #include <devenv/exit_status.hpp>
 #include <devenv/validation/validation.hpp>
@@ -182,7 +184,7 @@ TEST(Comparison, ByCategoryWithCauses) {
     EXPECT_EQ(comparison.groups.size(), 2u);  // all, integer
     EXPECT_EQ(comparison.groups[1].of(Predictor::exo).count, 3u);
     EXPECT_EQ(comparison.all().of(Predictor::llvm_mca).count, 0u);
-    EXPECT_THROW(BlockModel("vax"), Failure);
+    EXPECT_THROW(BlockModel("vax"), sim::timing::DataError);
 }
 
 }  // namespace

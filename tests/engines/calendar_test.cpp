@@ -25,6 +25,14 @@ TEST(Calendar, ALaterBookingFillsAnEarlierGap) {
     EXPECT_EQ(calendar.book(0b1, 1, 47), 55u);
 }
 
+TEST(Calendar, ALongWaitTakesNoTime) {
+    Calendar calendar;
+    EXPECT_EQ(calendar.book(0b1, 1, 10), 10u);
+    calendar.forget_before(1ull << 62);
+    EXPECT_EQ(calendar.book(0b1, 1, (1ull << 62) + 1), (1ull << 62) + 1);
+    EXPECT_EQ(calendar.book(0b1, 1, (1ull << 62) + 1), (1ull << 62) + 2);
+}
+
 TEST(Calendar, NoCycleOfAUnitIsBookedTwice) {
     Calendar calendar;
     std::mt19937 random(3);
