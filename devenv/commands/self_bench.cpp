@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <devenv/commands/empty_sink.hpp>
 #include <devenv/commands/self_bench.hpp>
 #include <devenv/commands/stream_bench.hpp>
 #include <devenv/environment.hpp>
@@ -48,16 +49,6 @@ const char* title(Layer layer) {
     }
     return "";
 }
-
-class EmptySink final : public sim::EventSink {
-  public:
-    void on_code(const sim::CodeBlock&) override {}
-    void on_block(const sim::Block&) override {}
-    void on_input(const sim::Input&) override {}
-    void on_control(const sim::Control&) override {}
-    void on_transfer(const sim::Transfer&) override {}
-    void on_halt(const sim::Halt&) override {}
-};
 
 struct Clocks {
     double wall_s, cpu_s;  // cpu: of all threads of this process

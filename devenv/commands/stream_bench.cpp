@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <devenv/commands/empty_sink.hpp>
 #include <devenv/commands/stream_bench.hpp>
 #include <devenv/environment.hpp>
 #include <devenv/exit_status.hpp>
@@ -26,16 +27,6 @@ enum class Layer : unsigned { bare, plugin, events, timing, profile, trace };
 constexpr unsigned layer_count = 6;
 constexpr const char* titles[layer_count] = {"QEMU alone", "plugin, stream thrown away", "events to an empty sink",
                                              "+ timing",   "+ timing, profile",          "+ timing, profile, trace"};
-
-class EmptySink final : public sim::EventSink {
-  public:
-    void on_code(const sim::CodeBlock&) override {}
-    void on_block(const sim::Block&) override {}
-    void on_input(const sim::Input&) override {}
-    void on_control(const sim::Control&) override {}
-    void on_transfer(const sim::Transfer&) override {}
-    void on_halt(const sim::Halt&) override {}
-};
 
 // Seconds. `qemu` is of all children that were waited for, guards included, which do next to nothing.
 struct Took {

@@ -31,7 +31,8 @@ class PluginLeader final : public Leader {
             try {
                 qemu_.never_came();
             } catch (const EngineError& error) {
-                if (std::string_view(error.what()).find("plugin") != std::string_view::npos) throw CannotTell(error.what());
+                if (std::string_view(error.what()).find("plugin") != std::string_view::npos)
+                    throw CannotTell(error.what());
                 throw;
             }
         }

@@ -209,7 +209,7 @@ InstructionTimes Core::step(const Recipe& recipe, std::span<const Access> access
     const unsigned entries = entries_of(recipe);
     times.retire = retire(times.complete, recipe.fused || recipe.kind == RecipeKind::nop ? 0 : entries);
     for (unsigned i = 0; i < entries; ++i) reorder_.put(times.retire);
-    if (recipe.load_bytes) loads_.leave(times.retire);
+    if (recipe.load_bytes && recipe.operations) loads_.leave(times.retire);  // who has entered
     if (recipe.store_bytes)
         for (const Access& access : accesses)
             if (access.kind != AccessKind::load) commit_store(access, times.retire);

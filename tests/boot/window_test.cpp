@@ -13,7 +13,8 @@ using Window = CommandTest;
 using Json = nlohmann::json;
 
 TEST_F(Window, BehindTheLastMarkIsAFailureAndSaysWhy) {
-    const Result run = shell("$DEV sim --engine bochs --window kernel.ring_round_trip:100000 --no-trace --kernel $KERNEL");
+    const Result run =
+        shell("$DEV sim --engine bochs --window kernel.ring_round_trip:100000 --no-trace --kernel $KERNEL");
     EXPECT_EQ(run.status, 1) << run.err;
     EXPECT_NE(run.err.find("switched the machine off before the window"), std::string::npos) << run.err;
 }

@@ -57,7 +57,8 @@ TEST_F(Validate, TheCommittedMeasurements) {
 TEST_F(Validate, LlvmMcaBesideIt) {
     write("two.csv", "hex,cycles_per_iteration\n4801d8,1\n480fafc3,3\n");
     const json set = run_json("--measured two.csv")["sets"][0];
-    if (set.contains("llvm_mca_missing")) GTEST_SKIP() << set["llvm_mca_missing"];
+    ASSERT_FALSE(set.contains("llvm_mca_missing"))
+        << set["llvm_mca_missing"];  // it comes with the LLVM that is required
     EXPECT_EQ(set["predictors"]["llvm-mca"]["n"], 2);
     EXPECT_NEAR(set["blocks"][1]["llvm-mca"], 3, 0.01);  // the slope, not how the pipeline fills
     const Result without = shell("mkdir empty; PATH=empty $DEV validate --measured two.csv");
@@ -132,7 +133,10 @@ TEST_F(Validate, APrimitive) {
     ASSERT_FALSE(report.is_discarded()) << result.out << result.err;
     const json& one = report["primitives"][0];
     EXPECT_EQ(one["id"], "context_switch");
-    if (one.contains("why")) GTEST_SKIP() << one["why"];
+    if (one.contains("why")) {
+        EXPECT_NE(std::string(one["why"]).find("ptrace is refused"), std::string::npos) << one["why"];
+        return;
+    }
     EXPECT_GT(one["exo"], 0);
     EXPECT_GE(one["instructions"], 8);  // a switch: save, change stacks, restore
     EXPECT_LE(one["instructions"], 40);
