@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
     devenv::add_diff(line);      // cycles gained and lost between two commits
     devenv::add_lockstep(line);  // two engines at once, compared at every instruction
     devenv::add_bench(line);     // native figures, and the simulator's own speed
+    devenv::add_cpus(line);      // the CPUs of the timing model, and where their numbers come from
     devenv::add_validate(line);  // the timing model's error against hardware
     devenv::add_image(line);     // what a PC boots: exo.iso, exo.img
     devenv::add_boot(line);      // watch a real machine's serial line

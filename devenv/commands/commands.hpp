@@ -15,5 +15,6 @@ void add_bench(CommandLine&);
 void add_image(CommandLine&);
 void add_boot(CommandLine&);
 void add_validate(CommandLine&);
+void add_cpus(CommandLine&);
 
 }  // namespace devenv
