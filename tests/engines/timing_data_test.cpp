@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The data of the timing model: what is built in is whole, and each way to damage a file ends in one line that names
+// the place.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sim/image/decoder.hpp>
+#include <sim/timing/cpu.hpp>
+#include <sim/timing/data.hpp>
+
+namespace {
+
+using namespace sim;
+using namespace sim::timing;
+
+std::string error_of(auto&& action) {
+    try {
+        action();
+    } catch (const DataError& error) {
+        return error.what();
+    }
+    return "no error";
+}
+
+void expect_error(auto&& action, const std::string& text) {
+    const std::string error = error_of(action);
+    EXPECT_NE(error.find(text), error.npos) << error;
+    EXPECT_EQ(error.find('\n'), error.npos) << error;
+}
+
+std::string with(std::string text, const std::string& from, const std::string& to) {
+    const auto at = text.find(from);
+    EXPECT_NE(at, text.npos) << from;
+    return at == text.npos ? text : text.replace(at, from.size(), to);
+}
+
+TEST(TimingData, EverythingBuiltInCanBeLoaded) {
+    for (const std::string& name : cpu_names()) EXPECT_EQ(load_cpu(name)->name, name);
+    EXPECT_GE(cpu_names().size(), 2u);
+}
+
+TEST(TimingData, EverySystemInstructionEventAndStringHasACostWithASource) {
+    const auto cpu = load_cpu("znver4");
+    for (unsigned i = 0; i <= static_cast<unsigned>(Special::unsupported); ++i) {
+        const auto special = static_cast<Special>(i);
+        const bool none = special == Special::plain || special == Special::nop || special == Special::string ||
+                          special == Special::unsupported;
+        EXPECT_EQ(special_name(special).empty(), none) << i;
+        if (none) continue;
+        const SystemCost* cost = cpu->overlay.system(special, "");
+        ASSERT_NE(cost, nullptr) << i;
+        EXPECT_FALSE(cost->evidence.text.empty()) << cost->name;
+        if (cost->evidence.provenance == Provenance::estimate && cost->cycles.high) {
+            EXPECT_LT(cost->cycles.low, cost->cycles.high) << cost->name << ": an estimate has a range";
+        }
+    }
+    for (unsigned i = 0; i < static_cast<unsigned>(SystemEvent::count_); ++i)
+        EXPECT_GT(cpu->overlay.event(static_cast<SystemEvent>(i)).cycles.likely, 0u);
+    EXPECT_EQ(cpu->overlay.system(Special::fsgsbase, "WRGSBASE64")->cycles.likely, 44u);
+    EXPECT_EQ(cpu->overlay.system(Special::mov_to_cr, "MOV64cr", 3)->evidence.provenance, Provenance::published);
+    EXPECT_FALSE(cpu->overlay.system(Special::mov_to_cr, "MOV64cr", 8)->drains);
+}
+
+TEST(TimingData, OpcodesOfTheOverlayAreLlvms) {
+    const auto decoder = Decoder::make();
+    const auto cpu = load_cpu("znver4");
+    std::vector<std::string> names;
+    for (unsigned i = 0; i < 65536; ++i)
+        if (const auto name = decoder->opcode_name(static_cast<std::uint16_t>(i)); !name.empty())
+            names.emplace_back(name);
+    for (const InstructionCost& one : cpu->overlay.instructions())
+        for (const std::string& glob : one.opcodes) {
+            if (glob.starts_with("LEA.")) continue;  // the model's own
+            EXPECT_TRUE(std::ranges::any_of(names, [&](const auto& name) { return glob_matches(glob, name); })) << glob;
+        }
+}
+
+TEST(TimingData, StringsFollowTheirPoints) {
+    const auto cpu = load_cpu("znver4");
+    const StringCost& move = *cpu->overlay.string("MOVSQ", true);
+    EXPECT_EQ(move.cycles(0).likely, 14u);
+    EXPECT_EQ(move.cycles(160).likely, 24u);
+    EXPECT_EQ(move.cycles(8192).likely, 560u);
+    EXPECT_EQ(move.cycles(~0ull).likely, 1u << 30);
+    const Range scan = cpu->overlay.string("SCASB", true)->cycles(16);
+    EXPECT_LT(scan.low, scan.likely);
+    EXPECT_GT(scan.high, scan.likely);
+}
+
+TEST(TimingData, DamagedOverlaysAreRefusedWithThePlace) {
+    const std::string whole(built_in("znver4.overlay.json"));
+    const std::pair<std::pair<const char*, const char*>, const char*> damage[] = {
+        {{"\"latency\": 1,", "\"latency\": -1,"}, "instructions[0] (MOV32ri): latency: -1 is not from 0"},
+        {{"\"latency\": 1,", "\"latency\": [3, 2, 4],"}, "latency: low, likely, high do not ascend"},
+        {{"\"uops\": 1,", "\"ups\": 1,"}, "instructions[0] (MOV32ri): uops: is missing"},
+
+        {{":1\",\n     \"measured\"", "\",\n     \"measured\""}, "units: no cycles behind"},
+        {{"\"measured\": \"patterns\"", "\"measured\": \"dreams\""}, "'dreams' is not one of the file's measurements"},
+        {{"\"measured\": \"patterns\", \"patterns\": [", "\"patterns\": ["}, "needs one of them"},
+        {{"\"instruction\": \"syscall\"", "\"instruction\": \"sycall\""}, "there is no system instruction 'sycall'"},
+        {{"\"drains\": true", "\"drains\": 1"}, "system[0] (syscall): drains: is neither true nor false"},
+        {{"[64, 14]", "[64, -14]"}, "points: has what is not [bytes, cycles]"},
+        {{"[256, 34]", "[32, 34]"}, "do not ascend at [32,34]"},
+        {{"\"system\": [", "\"system\": [,"}, "line "},
+    };
+    for (const auto& [change, expected] : damage) {
+        UnitNames units;
+        Overlay overlay;
+        const std::string text = with(whole, change.first, change.second);
+        expect_error([&] { overlay.read(text, "my.json", units); }, expected);
+        expect_error([&] { Overlay().read(text, "my.json", units); }, "my.json: ");
+    }
+    UnitNames units;
+    Overlay incomplete;
+    incomplete.read(with(whole, "{\"instruction\": \"hlt\"", "{\"instruction\": \"cpuid\""), "my.json", units);
+    expect_error([&] { incomplete.finish("my.json"); }, "system: no entry for every 'hlt'");
+}
+
+TEST(TimingData, DamagedCpuFilesAreRefusedWithThePlace) {
+    const std::string whole(built_in("znver4.json"));
+    const auto path = std::filesystem::temp_directory_path() / ("exo-cpu-" + std::to_string(::getpid()) + ".json");
+    const std::pair<std::pair<const char*, const char*>, const char*> damage[] = {
+        {{"\"load_integer\": {\"value\": 4", "\"load_integer\": {\"value\": -4"},
+         "load_integer: value: -4 is not from 1"},
+        {{"\"store_queue\"", "\"store_que\""}, "parameters: store_queue: is missing"},
+        {{"\"name\"", "\"colour\": \"red\", \"name\""}, "colour: there is no such field"},
+        {{"\"scheduling\": \"znver4\"", "\"scheduling\": \"znver9\""}, "there is no table of LLVM's CPU 'znver9'"},
+        {{"znver4.overlay.json", "none.json"}, "overlays: there is no file 'none.json'"},
+        {{"ALU0|BRU1", "ALU0|BRU7"}, "branch_units: value: 'BRU7' is no execution unit"},
+        {{"\"out-of-order\"", "\"magic\""}, "model: 'magic' is neither"},
+    };
+    for (const auto& [change, expected] : damage) {
+        std::ofstream(path) << with(whole, change.first, change.second);
+        expect_error([&] { load_cpu(path.string()); }, expected);
+        expect_error([&] { load_cpu(path.string()); }, path.string());
+    }
+    std::filesystem::remove(path);
+    expect_error([&] { load_cpu(path.string()); }, "cannot be read");
+    expect_error([] { load_cpu("vax"); }, "no CPU 'vax' to model: use znver4");
+    UnitNames units;
+    expect_error([&] { Scheduling("uops=1 latency=x advance=0 units=\n A\n", "t.sched", units); },
+                 "t.sched: line 1: 'x'");
+    expect_error([&] { Scheduling("", "t.sched", units); }, "t.sched: it has no opcodes");
+}
+
+}  // namespace
