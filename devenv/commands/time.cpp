@@ -108,7 +108,7 @@ void add_time(CommandLine& line) {
         ->check(CLI::IsMember({"loop", "unrolled"}));
     app->add_option("--timeline", options->timeline, "Show the way of each instruction in so many iterations (1-100)")
         ->transform(whole_number(1, timeline_most));
-    app->add_option("--cpu", options->batch.cpu, "The CPU that is modelled (default znver4)");
+    app->add_option("--cpu", options->batch.cpu, "The CPU that is modelled, or the path of its file (default znver4)");
     app->add_flag("--json", options->json, "One JSON document on stdout; with --batch one a line");
     line.does(app, [options] { return time_block(*options); });
 }

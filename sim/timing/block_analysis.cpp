@@ -45,8 +45,7 @@ Machine stores_only(Machine free, const Machine& machine) {
 RawBlock without_order(RawBlock block) {
     for (BlockInstruction& one : block.instructions) {
         one.recipe.locked = one.taken = false;
-        one.recipe.system = nullptr, one.recipe.string = nullptr;
-        one.instruction.rep = false;
+        if (one.recipe.system || one.recipe.string) one.recipe = Recipe{.kind = RecipeKind::nop};
     }
     return block;
 }
@@ -164,6 +163,15 @@ void record_timeline(const Machine& machine, const std::vector<Operation>& opera
     out.iterations = iterations;
 }
 
+// An instruction a cycle, and nothing else.
+BlockAnalysis ideal_analysis(const RawBlock& block, unsigned iterations) {
+    BlockAnalysis out{.cycles = double(block.instructions.size()), .limited = true, .iterations = iterations};
+    out.bounds.push_back({"dispatch width", "1 a cycle", out.cycles});
+    for (std::size_t i = 0; i < iterations * block.instructions.size(); ++i)
+        out.timeline.push_back({i, i, i, i, i + 1, Wait::none, 0});
+    return out;
+}
+
 }  // namespace
 
 std::optional<Repetitions::Total> Repetitions::total_of(const BlockInstruction& one) const {
@@ -210,6 +218,7 @@ double BlockTimer::throughput(const RawBlock& block) const {
 }
 
 BlockAnalysis BlockTimer::analyse(const RawBlock& block, unsigned timeline_iterations) const {
+    if (data_->cpu->ideal) return ideal_analysis(block, timeline_iterations);
     const Machine& machine = data_->cpu->machine;
     const std::vector<Operation>& operations = data_->book->operations();
     const Machine free = without_limits(machine);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <algorithm>
 #include <sim/timing/block_data.hpp>
-#include <sim/timing/data.hpp>
 
 namespace sim::timing {
 
@@ -25,7 +24,7 @@ std::string hex_bytes(std::span<const std::uint8_t> bytes) {
     throw BlockError(std::string(what) + " at byte " + std::to_string(offset) + " (" + hex_bytes(bytes) + ")");
 }
 
-enum class Use { timed, drains, privileged, unsupported };
+enum class Use { timed, privileged, unsupported };
 
 // What an instruction is to a block in ring 3.
 Use use_of(Special special) {
@@ -35,7 +34,6 @@ Use use_of(Special special) {
         case Special::string:
         case Special::sfence:
         case Special::unsupported:  // by the engines: AVX
-            return Use::timed;
         case Special::lfence:
         case Special::mfence:
         case Special::pause:
@@ -52,7 +50,7 @@ Use use_of(Special special) {
         case Special::fsgsbase:
         case Special::pushf:
         case Special::popf:
-            return Use::drains;
+            return Use::timed;
         case Special::syscall:
         case Special::int_n:
         case Special::int3:
@@ -127,6 +125,7 @@ void BlockTimer::append(RawBlock& block, std::span<const std::uint8_t> bytes, st
         }
     }
     data_->code.insert(data_->code.end(), bytes.begin(), bytes.begin() + instruction.length);
+    if (data_->cpu->ideal) one.recipe.known = true;  // it asks for no costs
     block.instructions.push_back(std::move(one));
 }
 

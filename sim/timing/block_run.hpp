@@ -67,7 +67,7 @@ struct BlockAnalysis {
 
 class BlockTimer {
   public:
-    // Throws BlockError if there is no such CPU.
+    // `cpu`: as load_cpu() takes it. Throws DataError if it cannot be used.
     explicit BlockTimer(std::string_view cpu);
     ~BlockTimer();
 

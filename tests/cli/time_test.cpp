@@ -68,6 +68,9 @@ TEST_F(Time, SaysWhatLimits) {
     EXPECT_EQ(json("--asm 'mov rax, r8; mov rbx, r8; mov rcx, r8'")["bounds"][0]["name"], "dispatch width");
     EXPECT_EQ(json("--asm 'jmp 1f; 1: jmp 2f; 2:'")["bounds"][0]["name"], "front end");
     EXPECT_EQ(json("--asm 'mfence'")["bounds"][0]["name"], "serialisation");
+    const auto ideal = json("--cpu ideal --asm 'imul rax, rbx; div rcx' --timeline 1");
+    EXPECT_EQ(ideal["cycles"], 2.0);
+    EXPECT_EQ(ideal["timeline"].size(), 2u);
     const Result text = shell("$DEV time --asm 'imul rax, rbx' --timeline 2");
     EXPECT_NE(text.out.find("Limited by: dependency chain"), std::string::npos) << text.out;
     EXPECT_NE(text.out.find("eeeER"), std::string::npos) << text.out;
