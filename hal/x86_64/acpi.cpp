@@ -70,6 +70,9 @@ void machine_init(PhysAddr acpi_root, unsigned cpus_wanted) {
     if (acpi_root == PhysAddr(0)) return;
     machine.apic_ids[0] = initial_apic_id();
     EarlyMemory memory;
+    RsdpLayout root{};
+    if (memory.read(acpi_root.value(), &root, rsdp_v0_bytes))
+        __builtin_memcpy(machine.firmware_maker, root.oem, sizeof machine.firmware_maker);
     const auto madt = find_table(memory, acpi_root.value(), "APIC");
     if (madt) read_madt(memory, *madt, MadtReader{machine.apic_ids[0], cpus_wanted});
     if (const auto fadt = find_table(memory, acpi_root.value(), "FACP"))

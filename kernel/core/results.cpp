@@ -18,13 +18,16 @@ void results_init(std::string_view command_line) { wanted = option(command_line,
 bool results_wanted() { return wanted; }
 
 void result(std::string_view group, std::string_view name, std::uint64_t value, std::string_view unit) {
-    if (!wanted) return;
+    if (wanted) result_line(group, name, value, unit);
+}
+void result(std::string_view name, std::uint64_t value, std::string_view unit) { result("", name, value, unit); }
+
+void result_line(std::string_view group, std::string_view name, std::uint64_t value, std::string_view unit) {
     TextBuffer<160> line;
     line.format("{}{}{}{} {} {}", abi::result_start, group, group.empty() ? "" : ".", name, value, unit);
     const std::uint32_t crc = abi::result_crc32c(line.view());
     log("{}{}{:08x}\n", line.view(), abi::result_checksum, crc);
 }
-void result(std::string_view name, std::uint64_t value, std::string_view unit) { result("", name, value, unit); }
 
 void results_of_boot() {
     std::uint64_t before = boot_entry_cycles();

@@ -13,6 +13,9 @@ bool results_wanted();
 void result(std::string_view name, std::uint64_t value, std::string_view unit);
 void result(std::string_view group, std::string_view name, std::uint64_t value, std::string_view unit);  // group.name
 
+// Prints it in any case.
+void result_line(std::string_view group, std::string_view name, std::uint64_t value, std::string_view unit);
+
 // Figures of single operations, nothing printed in between: the mean of many. In a thread, interrupts on.
 void results_of_operations();
 // Boot phases, from the image's first instruction.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <core/calibrate.hpp>
 #include <core/ending.hpp>
 #include <core/log.hpp>
 #include <core/scenario.hpp>
@@ -29,12 +30,14 @@ void contract_thread(void*) {
     end_run(failed == 0 ? hal::PowerOff::success : hal::PowerOff::failure);
 }
 
+void calibrate_thread(void*) { end_run(calibrate_run() ? hal::PowerOff::success : hal::PowerOff::failure); }
+
 void idle_thread(void*) { log("scenario=idle: nothing to do\n"); }
 
 void panic_thread(void*) { EXO_ASSERT(!"scenario=panic"); }
 
 void unknown_thread(void*) {
-    log("no such scenario; there are tour, stress, contract, idle, panic\n");
+    log("no such scenario; there are tour, stress, contract, calibrate, idle, panic\n");
     end_run(hal::PowerOff::failure);
 }
 
@@ -42,11 +45,9 @@ struct Scenario {
     std::string_view name;
     void (*main)(void*);
 };
-constexpr Scenario scenarios[] = {{"tour", tour_thread},
-                                  {"stress", stress_thread},
-                                  {"contract", contract_thread},
-                                  {"idle", idle_thread},
-                                  {"panic", panic_thread}};
+constexpr Scenario scenarios[] = {{"tour", tour_thread},         {"stress", stress_thread},
+                                  {"contract", contract_thread}, {"calibrate", calibrate_thread},
+                                  {"idle", idle_thread},         {"panic", panic_thread}};
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 //   tour      (default) a walk through everything the kernel can do, then power-off
 //   stress    what CPUs can do to each other, chosen by a seed (core/stress.hpp), then power-off
 //   contract  the HAL's contract suite, in images that carry it, then power-off
+//   calibrate the CPU's system instructions timed in ring 0 (core/calibrate.hpp), then power-off
 //   idle      nothing; halts for ever
 //   panic     an assertion fails on purpose: shows what a panic looks like
 #pragma once

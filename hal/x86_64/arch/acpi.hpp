@@ -18,6 +18,7 @@ struct Machine {
     unsigned cpus = 1;                     // at least the one we run on
     std::uint32_t apic_ids[cpus_limit]{};  // by CpuIndex
     std::uint16_t pm_timer_port = 0;       // of the ACPI power-management timer, 24 bits at least; 0: none
+    char firmware_maker[6]{};              // of the RSDP; zeros: none
 };
 extern constinit Machine machine;
 
