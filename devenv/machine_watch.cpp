@@ -43,6 +43,8 @@ MachineEnd end_of(std::string_view line) {
     if (line.starts_with("PANIC: ")) return MachineEnd::panic;
     if (line == "stress: passed") return MachineEnd::passed;
     if (line == "stress: FAILED") return MachineEnd::failed;
+    if (line == "calibrate: not possible") return MachineEnd::failed;
+    if (line.starts_with("calibrate: ") && line.ends_with(" figures")) return MachineEnd::passed;
     return tour_end(line);
 }
 

@@ -16,5 +16,6 @@ void add_image(CommandLine&);
 void add_boot(CommandLine&);
 void add_validate(CommandLine&);
 void add_cpus(CommandLine&);
+void add_calibrate(CommandLine&);
 
 }  // namespace devenv
