@@ -205,7 +205,9 @@ CalibrationEntries make_entries(const Calibration& calibration, CalibrationSourc
         result.entries.push_back(std::move(entry));
     }
     for (const CalibrationFigure* figure : usable)
-        if (!used.contains(figure->name)) result.left_out.emplace_back(figure->name, "the overlay has no place for it");
+        if (!used.contains(figure->name))
+            result.left_out.emplace_back(
+                figure->name, "makes no entry: the overlay has no place for it, or another figure is missing");
     return result;
 }
 

@@ -147,7 +147,7 @@ void add_scenario_options(CLI::App& app, Scenario& scenario) {
     app.add_option("--console-limit", scenario.console_limit_kib,
                    "KiB that the guest may print before it is ended (default 16384)")
         ->transform(whole_number(1, 4 << 20));
-    app.add_option("--scenario", scenario.name, "What the guest does: tour (default), stress, contract, idle, panic");
+    app.add_option("--scenario", scenario.name, "What the guest does: tour (default), stress, contract, calibrate, idle, panic");
     app.add_option("--cmdline", scenario.command_line, "More for the guest's command line");
     app.add_option("--ram", scenario.ram_mib,
                    "Memory of the guest in MiB (default 128; above 3072 only 'run' in qemu and bochs)")
