@@ -5,6 +5,7 @@
 #include <devenv/calibration.hpp>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sim/timing/overlay.hpp>
 
 #include "command.hpp"
 
@@ -66,6 +67,33 @@ TEST(Calibration, HardwareBecomesEntries) {
     EXPECT_EQ(entry(made, "iret"), nullptr);  // its figures are not there
     ASSERT_EQ(made.left_out.size(), 1u);
     EXPECT_EQ(made.left_out[0].first, "invpcid");
+}
+
+// Everything that the scenario measures, as the timing model reads it.
+TEST(Calibration, TheModelReadsTheEntries) {
+    std::string log = machine("none") + clock_lines;
+    for (const char* name :
+         {"rdtsc",         "rdtscp",     "swapgs_pair",  "sti_cli",    "pushfq_popfq", "mov_from_cr0", "mov_to_cr0",
+          "mov_from_cr3",  "mov_to_cr3", "mov_from_cr4", "mov_to_cr4", "mov_to_dr7",   "mov_from_dr7", "rdmsr_fs_base",
+          "wrmsr_fs_base", "wrmsr_star", "rdmsr_efer",   "invlpg",     "cpuid",        "in_80",        "out_80",
+          "int_n",         "ud2",        "iretq",        "lretq",      "mov_ss",       "lgdt",         "lidt",
+          "ltr",           "stac_clac",  "clflush",      "fxsave",     "fxrstor",      "xsave",        "xsaveopt",
+          "xsavec",        "xrstor",     "xsetbv",       "mfence",     "lfence",       "sfence",       "pause"})
+        log += figure(name, 90'000, 100'000, 120'000);
+    log += figure("syscall_ring0", 30'000, 31'000, 32'000) + figure("sysret_syscall", 80'000, 81'000, 90'000) +
+           figure("iretq_syscall", 180'000, 181'000, 190'000) + figure("int3_iretq_ring3", 400'000, 410'000, 450'000);
+    const Calibration c = devenv::read_calibration(log);
+    const auto made = make_entries(c, CalibrationSource::hardware);
+    EXPECT_TRUE(made.left_out.empty()) << made.left_out.front().first;
+    sim::timing::Overlay overlay;
+    sim::timing::UnitNames units;
+    overlay.read(overlay_document(c, judge(c), made, "2026-11-22").dump(), "pc.json", units);
+    EXPECT_EQ(overlay.systems().size(), made.entries.size());
+    const auto* cr3 = overlay.system(sim::Special::mov_to_cr, "MOV64cr", 3);
+    ASSERT_NE(cr3, nullptr);
+    EXPECT_EQ(cr3->cycles.likely, 100u);
+    EXPECT_EQ(cr3->evidence.provenance, sim::Provenance::measured);
+    EXPECT_EQ(overlay.event(sim::timing::SystemEvent::exception_entry).cycles.likely, 260u);  // 410 - (181 - 31)
 }
 
 TEST(Calibration, AGuestLeavesOutWhatExits) {
