@@ -68,8 +68,9 @@ void load_probe_idt() {
     asm volatile("lidt %0" ::"m"(s.timed_idt) : "memory");
 }
 
-// x87, SSE and AVX on, with something in each, so that saving them is not left out.
-void fill_vector_state() {
+// x87, SSE and AVX on, with something in each, so that saving them is not left out. The only code of the kernel that
+// touches vector registers, which tests/unit/regs/image_code.sh knows by its name.
+[[gnu::noinline]] void fill_vector_state() {
     ProbeSession& s = probe_session;
     s.timed_cr0 = s.cr0 & ~(regs::cr0::em | regs::cr0::ts);
     s.timed_cr4 = s.cr4 | (cpuid_has(has_fxsr) ? regs::cr4::osfxsr : 0);
@@ -87,7 +88,7 @@ void fill_vector_state() {
     asm volatile("xsave64 %0" : "+m"(s.area) : "a"(std::uint32_t(s.xsave_mask)), "d"(0));
 }
 
-void empty_vector_state() {
+[[gnu::noinline]] void empty_vector_state() {
     ProbeSession& s = probe_session;
     if (s.xsave_mask & avx) asm volatile("vzeroall");
     asm volatile("fninit\n\tpxor %%xmm0, %%xmm0" ::);
