@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <algorithm>
+#include <bit>
 #include <sim/timing/address_interpreter.hpp>
 #include <utility>
 
@@ -7,7 +8,7 @@ namespace sim::timing {
 
 namespace {
 
-constexpr std::uint8_t rcx = 1, rsp = 4, rbp = 5, rsi = 6, rdi = 7, general_registers = 16;
+constexpr std::uint8_t rax = 0, rcx = 1, rdx = 2, rsp = 4, rbp = 5, rsi = 6, rdi = 7, general_registers = 16;
 
 // Registers begin a megabyte apart: no displacement leads from one to another. What is unknown lies below them all.
 constexpr std::uint64_t apart = 0x100000, unknown_value = 0x40000;
@@ -22,6 +23,7 @@ constexpr Rule rules[] = {
     {"DEC", Effect::Kind::subtract}, {"AND", Effect::Kind::bit_and},     {"OR", Effect::Kind::bit_or},
     {"XOR", Effect::Kind::bit_xor},  {"SHL", Effect::Kind::shift_left},  {"SHR", Effect::Kind::shift_right},
     {"MOV", Effect::Kind::set},      {"MOVSX64rr32", Effect::Kind::set}, {"XCHG", Effect::Kind::exchange},
+    {"CMP", Effect::Kind::compare},  {"TEST", Effect::Kind::test},
 };
 
 // The rule whose start is followed by the operands' width (and so no other instruction's name).
@@ -58,6 +60,32 @@ Effect stack_effect(std::string_view name, const Operands& operands, const Regis
     return {.kind = Effect::Kind::pop};  // ret
 }
 
+// CMP and TEST: two registers, or one and an immediate.
+Effect compare_effect(Effect::Kind kind, const Operands& operands) {
+    Effect effect{kind, no_register, no_register, 0, operands.immediate};
+    for (unsigned i = 0; i < operands.count; ++i) {
+        const RegisterUse& use = operands.registers[i];
+        if (use.unit >= general_registers) continue;
+        (effect.to == no_register ? effect.to : effect.from) = use.unit;
+        effect.bytes = use.bytes;
+    }
+    if (effect.to == no_register || effect.bytes < 4) return {};
+    if (effect.from == no_register && !operands.has_immediate) effect.from = effect.to;
+    return effect;
+}
+
+Effect divide_effect(const Operands& operands) {
+    Effect effect{Effect::Kind::divide, rax};
+    for (unsigned i = 0; i < operands.count; ++i) {
+        const RegisterUse& use = operands.registers[i];
+        if (use.unit < general_registers && use.unit != rax && use.unit != rdx) effect.from = use.unit;
+        if (use.unit == rax) effect.bytes = use.bytes;
+    }
+    return effect;
+}
+
+std::uint64_t masked(std::uint64_t value, unsigned bytes) { return bytes == 4 ? value & 0xffffffff : value; }
+
 }  // namespace
 
 Effect effect_of(const Instruction& instruction, const Operands& operands, std::string_view name) {
@@ -70,6 +98,11 @@ Effect effect_of(const Instruction& instruction, const Operands& operands, std::
         return {Effect::Kind::string, no_register, no_register, 8, instruction.memory[0].size};
     const MemoryOperand* memory = instruction.operand_count ? &instruction.memory[0] : nullptr;
     const Rule* rule = rule_of(name);
+    if (name.starts_with("DIV64r") || name.starts_with("DIV32r") || name.starts_with("IDIV64r") ||
+        name.starts_with("IDIV32r"))
+        return divide_effect(operands);
+    if (rule && (rule->kind == Effect::Kind::compare || rule->kind == Effect::Kind::test))
+        return memory ? Effect{} : compare_effect(rule->kind, operands);
     if (memory && memory->kind != AccessKind::load) {
         if (name.starts_with("MOV64m") || name.starts_with("MOV32m"))
             return {Effect::Kind::store, no_register, operands.has_immediate ? no_register : registers.from,
@@ -94,6 +127,7 @@ Effect effect_of(const Instruction& instruction, const Operands& operands, std::
 void AddressInterpreter::reset() {
     for (std::uint64_t i = 0; i < general_registers; ++i) values_[i] = apart * (i + 1);
     memory_.clear();
+    zero_.reset();
 }
 
 std::uint64_t AddressInterpreter::address_of(const MemoryOperand& operand) const {
@@ -131,7 +165,24 @@ std::uint64_t AddressInterpreter::source(const Effect& effect) const {
     return effect.from == no_register ? static_cast<std::uint64_t>(effect.immediate) : values_[effect.from];
 }
 
+std::optional<AddressInterpreter::Division> AddressInterpreter::division(const Effect& effect) const {
+    if (effect.from == no_register) return std::nullopt;
+    const std::uint64_t high = masked(values_[rdx], effect.bytes), low = masked(values_[rax], effect.bytes),
+                        divisor = masked(values_[effect.from], effect.bytes);
+    if (low == unknown_value || divisor == unknown_value || high >= divisor) return std::nullopt;
+    __extension__ using Wide = unsigned __int128;
+    const Wide dividend = Wide{high} << (8 * effect.bytes) | low;
+    return Division{static_cast<std::uint64_t>(dividend / divisor), static_cast<std::uint64_t>(dividend % divisor)};
+}
+
+std::optional<unsigned> AddressInterpreter::quotient_bits(const Effect& effect) const {
+    const auto result = division(effect);
+    if (!result) return std::nullopt;
+    return static_cast<unsigned>(std::bit_width(result->quotient));
+}
+
 void AddressInterpreter::execute(const Instruction& instruction, const Effect& effect) {
+    if (instruction.writes_flags) zero_.reset();
     constexpr std::uint64_t slot = 8;
     std::uint64_t unused = 0;
     std::uint64_t& to = effect.to == no_register ? unused : values_[effect.to];
@@ -190,6 +241,17 @@ void AddressInterpreter::execute(const Instruction& instruction, const Effect& e
         case Effect::Kind::exchange:
             if (effect.from != no_register) std::swap(to, values_[effect.from]);
             return;
+        case Effect::Kind::compare:
+            zero_ = masked(to, effect.bytes) == masked(source(effect), effect.bytes);
+            return;
+        case Effect::Kind::test:
+            zero_ = masked(to & source(effect), effect.bytes) == 0;
+            return;
+        case Effect::Kind::divide: {
+            const Division result = division(effect).value_or(Division{unknown_value, unknown_value});
+            values_[rax] = result.quotient, values_[rdx] = result.remainder;
+            return;
+        }
         case Effect::Kind::leave:
             values_[rsp] = values_[rbp];
             values_[rbp] = loaded(values_[rsp]);
@@ -204,7 +266,8 @@ void AddressInterpreter::execute(const Instruction& instruction, const Effect& e
             return;
         }
     }
-    if (effect.bytes == 4) to &= 0xffffffff;
+    to = masked(to, effect.bytes);
+    if (instruction.writes_flags && effect.kind != Effect::Kind::unknown) zero_ = to == 0;
 }
 
 }  // namespace sim::timing

@@ -83,7 +83,7 @@ Bound order_bound(const Machine& machine, const std::vector<Operation>& operatio
 
 double branch_bound(const Machine& machine, const RawBlock& block) {
     const auto taken = std::ranges::count_if(block.instructions, &BlockInstruction::taken);
-    return double(taken) / machine.taken_branches_a_cycle;
+    return double(taken) * machine.taken_branch_eighths / 8;
 }
 
 // The groups are unions of the sets that operations may go to: all of what must go into a group, by its size.
@@ -174,8 +174,13 @@ BlockAnalysis ideal_analysis(const RawBlock& block, unsigned iterations) {
 
 }  // namespace
 
-std::optional<Repetitions::Total> Repetitions::total_of(const BlockInstruction& one) const {
-    if (one.recipe.system) return Total{one.recipe.system->cycles.likely, one.recipe.system->drains};
+std::optional<Repetitions::Total> Repetitions::total_of(const BlockInstruction& one) {
+    if (one.recipe.system) {
+        const SystemCost& cost = *one.recipe.system;
+        const bool written =
+            cost.modified && written_.erase(addresses_.address_of(one.instruction.memory[0]) >> line_bits);
+        return Total{written ? cost.modified : cost.cycles.likely, cost.drains};
+    }
     if (!one.recipe.string) return std::nullopt;
     std::uint64_t loaded = 0, stored = 0;
     for (unsigned i = 0; i < one.instruction.operand_count; ++i)

@@ -3,7 +3,9 @@
 #pragma once
 #include <optional>
 #include <sim/timing/block_run.hpp>
+#include <sim/timing/cache.hpp>
 #include <sim/timing/cpu.hpp>
+#include <unordered_set>
 
 namespace sim::timing {
 
@@ -23,7 +25,10 @@ struct BlockTimer::Data {
 class Repetitions {
   public:
     Repetitions(const Machine& machine, const std::vector<Operation>& operations, const RawBlock& block)
-        : core_(machine, operations), block_(block) {}
+        : core_(machine, operations), block_(block) {
+        for (const BlockInstruction& one : block.instructions)
+            flushes_ |= one.recipe.system && one.recipe.system->modified;
+    }
 
     std::uint64_t once() {
         return once([](const InstructionTimes&) {});
@@ -39,6 +44,7 @@ class Repetitions {
                 each(core_.step_total(one.recipe, accesses, total->cycles, total->drains));
             } else {
                 each(core_.step(one.recipe, accesses_, one.taken));
+                if (flushes_ && one.recipe.store_bytes) written_.insert(accesses_.front().virtual_address >> line_bits);
             }
             addresses_.execute(one.instruction, one.effect);
         }
@@ -52,13 +58,15 @@ class Repetitions {
         std::uint32_t cycles;
         bool drains;
     };
-    std::optional<Total> total_of(const BlockInstruction&) const;  // empty: it is made of operations
+    std::optional<Total> total_of(const BlockInstruction&);  // empty: it is made of operations
 
     Core core_;
     AddressInterpreter addresses_;
     std::vector<Access> accesses_;
     const RawBlock& block_;
     std::uint64_t drained_ = 0;
+    bool flushes_ = false;                       // lines, whose time hangs on whether they were written
+    std::unordered_set<std::uint64_t> written_;  // lines since they were flushed last, where the block flushes any
 };
 
 // Cycles an iteration, from the slope behind a warm-up.

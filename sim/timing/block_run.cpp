@@ -63,6 +63,18 @@ Use use_of(Special special) {
     }
 }
 
+// Of a conditional branch that asks for zero: whether it is taken if the last result was. JE and JNE, short or near.
+std::optional<bool> taken_if_zero(std::span<const std::uint8_t> bytes) {
+    if (bytes.size() == 2 && (bytes[0] == 0x74 || bytes[0] == 0x75)) return bytes[0] == 0x74;
+    if (bytes.size() == 6 && bytes[0] == 0x0f && (bytes[1] == 0x84 || bytes[1] == 0x85)) return bytes[1] == 0x84;
+    return std::nullopt;
+}
+
+// To what follows it, so that the block goes on whether it is taken or not.
+bool goes_nowhere(std::span<const std::uint8_t> bytes) {
+    return bytes.size() == 2 ? bytes[1] == 0 : bytes.size() == 6 && std::ranges::count(bytes.last(4), 0) == 4;
+}
+
 bool always_taken(Flow flow) { return flow != Flow::next && flow != Flow::conditional; }
 
 }  // namespace
@@ -175,7 +187,40 @@ RawBlock BlockTimer::read(std::span<const std::uint8_t> bytes, BlockMode mode) {
         at += decoded->length;
     }
     if (mode == BlockMode::loop) append_counter(block);
+    follow_values(block);
     return block;
+}
+
+// What hangs on values, by those that an iteration in the middle has: branches to what follows, divisions.
+void BlockTimer::follow_values(RawBlock& block) {
+    AddressInterpreter values;
+    for (const bool settled : {false, true}) {
+        for (BlockInstruction& one : block.instructions) {
+            if (settled && !one.counter) {
+                const auto bytes = std::span(block.bytes).subspan(one.offset, one.instruction.length);
+                const auto taken = taken_if_zero(bytes);
+                if (one.instruction.flow == Flow::conditional && taken && goes_nowhere(bytes) && values.zero())
+                    one.taken = *taken == *values.zero();
+                if (one.effect.kind == Effect::Kind::divide)
+                    if (const auto bits = values.quotient_bits(one.effect)) set_division(bytes, one, *bits);
+            }
+            values.execute(one.instruction, one.effect);
+        }
+    }
+}
+
+void BlockTimer::set_division(std::span<const std::uint8_t> bytes, BlockInstruction& one, unsigned quotient_bits) {
+    std::string key(bytes.begin(), bytes.end());
+    key += static_cast<char>(quotient_bits);  // behind a whole instruction: no other key is the same
+    const auto found = data_->recipes.find(key);
+    if (found != data_->recipes.end()) {
+        one.recipe = found->second;
+        return;
+    }
+    data_->decoder->decode(bytes, one.instruction.address);
+    const std::string_view name = data_->decoder->opcode_name(one.instruction.opcode);
+    one.recipe = data_->recipes[key] =
+        data_->book->make(one.instruction, data_->decoder->operands(), name, bytes, quotient_bits);
 }
 
 std::string BlockTimer::text(const RawBlock& block, const BlockInstruction& one, Syntax syntax) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The model on a block of code alone: how many cycles a repetition takes once it is in full swing, and why. Everything
-// is in the L1, every branch is predicted, conditional ones fall through, and addresses come from the interpreter of
-// address_interpreter.hpp. A timer serves one thread; what it keeps from block to block is bounded.
+// is in the L1, every branch is predicted, conditional ones fall through but for those to the next instruction whose
+// condition is known, and addresses come from the interpreter of address_interpreter.hpp. A timer serves one thread;
+// what it keeps from block to block is bounded.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -85,6 +86,8 @@ class BlockTimer {
     struct Data;
     void append(RawBlock&, std::span<const std::uint8_t> bytes, std::size_t offset, const Instruction&, bool counter);
     void append_counter(RawBlock&);
+    void follow_values(RawBlock&);
+    void set_division(std::span<const std::uint8_t> bytes, BlockInstruction&, unsigned quotient_bits);
     void fuse(std::span<const std::uint8_t> compare_bytes, BlockInstruction& compare,
               std::span<const std::uint8_t> branch_bytes, BlockInstruction& branch, const Operands& branch_operands);
     Recipe recipe(std::span<const std::uint8_t> bytes, const Instruction&, const Operands&, std::string_view name);

@@ -12,7 +12,7 @@ namespace sim::timing {
 
 class Calendar {
   public:
-    static constexpr unsigned window = 1024;  // cycles; a power of two
+    static constexpr unsigned window = 2048;  // cycles; a power of two
 
     // Nothing will be booked before `cycle` any more.
     void forget_before(std::uint64_t cycle) {

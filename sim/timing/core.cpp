@@ -89,23 +89,29 @@ Core::Ready Core::loaded_at(const Operation& operation, const Recipe& recipe, co
         loaded.why = delay.why;
     }
     const std::uint64_t start = access.virtual_address, end = start + access.size;
-    if ((start & 63) + access.size > 64) loaded.at += machine_.load_crossing;
+    if ((start & 63) + access.size > 64) {  // two lines: it goes twice
+        loaded.at += machine_.load_crossing;
+        units_.book(machine_.load_units, 1, issue + 1);
+    }
     const Store* youngest = nullptr;
     for (std::uint64_t granule = start >> 3; granule <= (end - 1) >> 3; ++granule) {
         const Store& store = stores_[slot_of(granule)];
-        if (store.granule != granule || store.commit <= issue || store.end <= start || store.start >= end) continue;
+        if (store.granule != granule || store.end <= start || store.start >= end) continue;
         if (!youngest || store.sequence > youngest->sequence) youngest = &store;
     }
     if (!youngest) return loaded;
+    // The renamer knows the last stores by name, whether they are in the cache by now or not.
+    if (machine_.memory_renaming && recipe.load_name && recipe.load_name == youngest->name &&
+        youngest->start == start && youngest->end >= end && youngest->version == version(recipe) &&
+        store_ - youngest->sequence < machine_.store_queue)
+        return renamed_ = true, Ready{youngest->data, youngest->maker, Wait::dependency};
+    if (youngest->commit <= issue) return loaded;
     const auto forwarded = [&](std::uint64_t at) {
         return at >= loaded.at ? Ready{at, youngest->maker, Wait::forwarding} : loaded;
     };
     if (youngest->start > start || youngest->end < end)  // not all of it: the load waits for the cache
         return forwarded(youngest->data +
                          (recipe.vector_load ? machine_.forward_failed_vector : machine_.forward_failed));
-    if (machine_.memory_renaming && recipe.load_name && recipe.load_name == youngest->name &&
-        youngest->start == start && youngest->version == version(recipe))
-        return renamed_ = true, Ready{youngest->data, youngest->maker, Wait::dependency};
     const unsigned wide = access.size > 32   ? machine_.forward_64_bytes
                           : access.size > 16 ? machine_.forward_32_bytes
                                              : 0;
@@ -168,9 +174,11 @@ InstructionTimes Core::step(const Recipe& recipe, std::span<const Access> access
     ++number_;
     const std::uint64_t before = dispatch_.cycle;
     std::uint64_t dispatched = dispatch(recipe);
-    if (taken) {  // at most one a cycle
-        hold_until(last_taken_ + 1, Wait::front_end);
-        dispatched = last_taken_ = dispatch_.cycle;
+    if (taken) {
+        next_taken_ = std::max(next_taken_, 8 * dispatched);
+        hold_until(next_taken_ / 8, Wait::front_end);
+        next_taken_ += machine_.taken_branch_eighths;
+        dispatched = dispatch_.cycle;
     }
     InstructionTimes times{before, dispatched, dispatched, dispatched, 0, Wait::none, 0};
     stack(recipe, dispatched);

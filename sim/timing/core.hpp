@@ -33,7 +33,7 @@ class Window {
     }
 
   private:
-    static constexpr std::uint64_t span_cycles = 1024;
+    static constexpr std::uint64_t span_cycles = 2048;
     void advance(std::uint64_t cycle) {
         if (cycle >= now_ + span_cycles) {  // a long wait: all have left
             std::ranges::fill(leaving_, std::uint16_t{0});
@@ -158,7 +158,7 @@ class Core {
     std::uint32_t versions_[value::count] = {};  // how often each register was written
     bool stack_moved_ = false;                   // by the stack engine, since rsp was last made explicit
     std::uint64_t lock_free_ = 0;
-    std::uint64_t last_taken_ = 0, fence_ = 0;
+    std::uint64_t next_taken_ = 0;  // when a branch may be taken again, in eighths of a cycle
 };
 
 }  // namespace sim::timing

@@ -12,8 +12,8 @@ enum class Placement : std::uint8_t { smt, near, far };
 struct Machine {
     // Front end, in instructions a cycle (a nop takes half a slot where nops_paired).
     unsigned dispatch_width = 0, retire_width = 0;
-    unsigned taken_branches_a_cycle = 0;
-    unsigned pipeline = 0;  // cycles from a branch's execution to the dispatch of what follows
+    unsigned taken_branch_eighths = 0;  // of a cycle from one taken branch to the next, at least
+    unsigned pipeline = 0;              // cycles from a branch's execution to the dispatch of what follows
     // Windows, in instructions or operations.
     unsigned reorder_buffer = 0, integer_scheduler = 0, vector_scheduler = 0, load_queue = 0, store_queue = 0;
     // Load to use, in cycles, with the data in L1.

@@ -12,7 +12,7 @@ namespace {
 constexpr NumberField numbers[] = {
     FIELD(dispatch_width, 1, 32),
     FIELD(retire_width, 1, 64),
-    FIELD(taken_branches_a_cycle, 1, 8),
+    FIELD(taken_branch_eighths, 1, 800),
     FIELD(pipeline, 0, 100),
     FIELD(reorder_buffer, 16, 4096),
     FIELD(integer_scheduler, 4, 4096),

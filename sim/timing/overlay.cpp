@@ -115,6 +115,12 @@ void Overlay::read_instruction(ObjectReader& entry, UnitNames& units) {
     } catch (const DataError& error) {
         entry.fail("units", error.what());
     }
+    if (entry.has("quotient")) {
+        ObjectReader quotient(entry.get("quotient"), entry.place() + ": quotient");
+        one.cost.quotient_latency = static_cast<std::uint16_t>(quotient.number("latency", 1, 1'000));
+        one.cost.quotient_bits = static_cast<std::uint16_t>(quotient.number("bits_a_cycle", 1, 64));
+        quotient.finish();
+    }
     one.evidence = entry.evidence();
     one.cost.provenance = one.evidence.provenance;
     check_series(entry, one.evidence);
@@ -143,6 +149,8 @@ void Overlay::read_system(ObjectReader& entry) {
     }
     one.cycles = range(entry, "cycles", cycles_most);
     one.drains = entry.flag("drains");
+    if (entry.has("latency")) one.latency = entry.number("latency", 1, cycles_most);
+    if (entry.has("modified")) one.modified = entry.number("modified", 1, cycles_most);
     one.evidence = entry.evidence();
     check_series(entry, one.evidence);
     entry.text_or("note", "");

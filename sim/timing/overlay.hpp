@@ -32,8 +32,10 @@ struct SystemCost {
     std::vector<std::string> opcodes;  // LLVM's names with '*'; empty: all others of that name
     int control_register = -1;         // -1: any
     Range cycles;
-    bool drains = false;  // everything before it retires first, and nothing after it starts before its end;
-                          // else it keeps the front end busy for its time
+    bool drains = false;         // everything before it retires first, and nothing after it starts before its end;
+                                 // else it keeps the front end busy for its time
+    std::uint32_t latency = 0;   // when its results are there, if that is later; 0: it is not
+    std::uint32_t modified = 0;  // cycles where the line was written before; 0: that does not matter
     Evidence evidence;
 };
 

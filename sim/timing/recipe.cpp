@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <sim/timing/recipe.hpp>
 #include <string>
+#include <utility>
 
 namespace sim::timing {
 
@@ -75,10 +76,9 @@ int control_register(std::string_view name, std::span<const std::uint8_t> bytes)
 }
 
 std::uint16_t system_latency(const Recipe& recipe) {
-    if (recipe.string) return 1;
-    return recipe.system && !recipe.system->drains
-               ? static_cast<std::uint16_t>(std::clamp<std::uint32_t>(recipe.system->cycles.likely, 1, 10'000))
-               : std::uint16_t{1};
+    if (recipe.string || !recipe.system || recipe.system->drains) return 1;
+    const std::uint32_t cycles = recipe.system->latency ? recipe.system->latency : recipe.system->cycles.likely;
+    return static_cast<std::uint16_t>(std::clamp<std::uint32_t>(cycles, 1, 10'000));
 }
 
 bool same_sources(const Operands& operands) {
@@ -101,6 +101,12 @@ struct RecipeBook::Parts {
     std::array<std::uint8_t, 16> sources{}, results{};
     std::uint8_t source_count = 0, result_count = 0;
     bool load = false, store = false;
+
+    bool overwrites() const {  // a source
+        return std::any_of(results.begin(), results.begin() + result_count, [&](std::uint8_t result) {
+            return std::find(sources.begin(), sources.begin() + source_count, result) != sources.begin() + source_count;
+        });
+    }
 };
 
 RecipeBook::RecipeBook(const Cpu& cpu) : cpu_(cpu), machine_(cpu.machine) {}
@@ -179,6 +185,7 @@ void RecipeBook::add_compute(const Parts& parts, Recipe& recipe) {
         first = false;
         ++recipe.operations;
     };
+    const std::size_t begin = operations_.size();
     for (const UnitUse& use : parts.cost->uses) {
         if (use.units & machine_.load_units) continue;
         const bool several = use.units & (use.units - 1);
@@ -186,14 +193,52 @@ void RecipeBook::add_compute(const Parts& parts, Recipe& recipe) {
         for (unsigned i = 0; i < count && recipe.operations < 24; ++i) emit(use.units, several ? 1 : use.cycles);
     }
     if (first) emit(0, 0);
+    if (operations_.size() - begin > 1 && parts.overwrites()) {
+        // The others read what was there before: the results are named when all of them have started.
+        Operation& latest = operations_.emplace_back();
+        Operation& maker = operations_[begin];
+        latest.vector = maker.vector;
+        latest.sources[latest.source_count++] = value::computed;
+        latest.results = std::exchange(maker.results, {value::computed});
+        latest.result_count = std::exchange(maker.result_count, std::uint8_t{1});
+        ++recipe.operations;
+    }
+}
+
+// A load that makes rbp, and rsp from the old rbp beside it.
+void RecipeBook::make_leave(const MemoryOperand& load, const Parts& parts, Recipe& recipe) {
+    constexpr std::uint8_t rbp = 5;
+    Operation& pointer = operations_.emplace_back();
+    pointer.units = parts.cost && !parts.cost->uses.empty() ? parts.cost->uses.front().units : 0;
+    pointer.latency = 1;
+    add(pointer.sources, pointer.source_count, rbp);
+    add(pointer.results, pointer.result_count, rsp);
+    Operation& loaded = operations_.emplace_back();
+    loaded.kind = OperationKind::load;
+    loaded.units = machine_.load_units;
+    loaded.latency = static_cast<std::uint16_t>(machine_.load_integer);
+    add(loaded.sources, loaded.source_count, rbp);
+    add(loaded.results, loaded.result_count, rbp);
+    recipe.operations = 2;
+    recipe.known = parts.cost || cpu_.ideal;
+    recipe.half_slots = static_cast<std::uint8_t>(2 * (parts.cost ? parts.cost->uops : 1));
+    recipe.load_bytes = static_cast<std::uint8_t>(load.size);
+    recipe.base = rbp;
+    recipe.stack_written = true;
 }
 
 Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands, std::string_view name,
-                        std::span<const std::uint8_t> bytes) {
+                        std::span<const std::uint8_t> bytes, std::optional<unsigned> quotient_bits) {
     Recipe recipe;
     recipe.first = static_cast<std::uint32_t>(operations_.size());
     recipe.branch = instruction.flow != Flow::next;
     recipe.locked = instruction.locked;
+    if (name.starts_with("PREFETCH")) {  // a load that nobody waits for
+        Operation& operation = operations_.emplace_back();
+        operation.units = machine_.load_units;
+        recipe.operations = 1;
+        return recipe;
+    }
     if (instruction.special == Special::nop || name.starts_with("NOOP") || name == "ENDBR64") {
         recipe.kind = RecipeKind::nop;
         recipe.half_slots = machine_.nops_paired ? 1 : 2;
@@ -251,9 +296,23 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
         make_lea(instruction.memory[0], parts, recipe);
         return recipe;
     }
+    if (load && (name == "LEAVE64" || name == "LEAVE")) {
+        parts.cost = cost(name);
+        make_leave(*load, parts, recipe);
+        return recipe;
+    }
+    // The pattern fnstcw;fldcw shows no chain: the control word that is stored is not waited for.
+    if (name == "FNSTCW16m") parts.source_count = 0;
     // A total: one operation that the accesses belong to, as long as its results take.
     const Cost total{.uops = 1, .latency = system_latency(recipe)};
     const Cost* own = recipe.system || recipe.string ? &total : cost(name);
+    Cost by_value;
+    if (own && own->quotient_bits && quotient_bits) {
+        by_value = *own;
+        by_value.latency = static_cast<std::uint16_t>(own->quotient_latency + *quotient_bits / own->quotient_bits);
+        by_value.low = by_value.high = by_value.latency;
+        own = &by_value;
+    }
     parts.load = load, parts.store = store;
     parts.cost = own;
     parts.latency = own ? own->latency : 1;
@@ -267,7 +326,8 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
                                                rsp) != parts.results.begin() + parts.result_count;
     recipe.latency = static_cast<std::uint16_t>(parts.latency);
     if ((load || store) && own != &total) {
-        if (const Cost* plain = register_form(name); plain && plain->advance == 0) {
+        const Cost* plain = cpu_.overlay.find(name) ? nullptr : register_form(name);
+        if (plain && plain->advance == 0) {
             parts.cost = plain;
             parts.latency = plain->latency;
         } else if (own) {
@@ -369,7 +429,9 @@ void RecipeBook::fuse(const Recipe& compare, Recipe& branch) {
 bool RecipeBook::fuses(std::string_view compare, const Instruction& instruction, const Operands&,
                        std::string_view branch) {
     if (!branch.starts_with("JCC")) return false;
-    if (instruction.operand_count && instruction.memory[0].kind != AccessKind::load) return false;
+    if (instruction.operand_count &&
+        (instruction.memory[0].kind != AccessKind::load || compare.find("mi") != compare.npos))
+        return false;  // nor do those that have memory and an immediate
     return starts_with_any(compare, {"CMP8", "CMP16", "CMP32", "CMP64", "TEST",  "ADD8",  "ADD16", "ADD32", "ADD64",
                                      "SUB8", "SUB16", "SUB32", "SUB64", "AND8",  "AND16", "AND32", "AND64", "OR8",
                                      "OR16", "OR32",  "OR64",  "XOR8",  "XOR16", "XOR32", "XOR64", "INC",   "DEC"});

@@ -4,6 +4,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <sim/events.hpp>
 #include <sim/image/operands.hpp>
 #include <sim/timing/cpu.hpp>
@@ -69,7 +70,9 @@ class RecipeBook {
     explicit RecipeBook(const Cpu&);  // which outlives it and its recipes
 
     // `name`: LLVM's opcode name; `bytes`: the instruction's, of which a move to a control register needs them.
-    Recipe make(const Instruction&, const Operands&, std::string_view name, std::span<const std::uint8_t> bytes);
+    // `quotient_bits`: of a division whose values are known.
+    Recipe make(const Instruction&, const Operands&, std::string_view name, std::span<const std::uint8_t> bytes,
+                std::optional<unsigned> quotient_bits = {});
     // Whether a conditional branch behind an instruction of that name is one operation with it.
     static bool fuses(std::string_view compare, const Instruction&, const Operands&, std::string_view branch);
 
@@ -81,6 +84,7 @@ class RecipeBook {
   private:
     struct Parts;
     const Cost* cost(std::string_view name) const;
+    void make_leave(const MemoryOperand&, const Parts&, Recipe&);
     void make_lea(const MemoryOperand& address, const Parts&, Recipe&);
     const Cost* register_form(std::string_view name) const;
     void add_compute(const Parts&, Recipe&);

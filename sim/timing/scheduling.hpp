@@ -22,6 +22,9 @@ struct Cost {
     std::vector<UnitUse> uses;
     Provenance provenance = Provenance::published;  // LLVM's are
     std::uint16_t low = 0, high = 0;                // an estimate's range of the latency
+    // The latency of a division whose values are known, and of how many bits of its quotient each takes a cycle more.
+    // 0: the values do not matter.
+    std::uint16_t quotient_latency = 0, quotient_bits = 0;
 };
 
 // Execution units by name. Names with '*' are counts (Load*3), not units, and have no number.
