@@ -10,7 +10,9 @@
 #include <devenv/environment.hpp>
 #include <devenv/numbers.hpp>
 #include <devenv/output.hpp>
+#include <devenv/validation/loops.hpp>
 #include <devenv/validation/native.hpp>
+#include <devenv/view/loops_report.hpp>
 #include <devenv/view/scatter_plot.hpp>
 #include <devenv/view/validation_report.hpp>
 #include <fstream>
@@ -23,10 +25,11 @@ namespace {
 struct ValidateOptions {
     std::vector<std::string> measured, blocks, hex;
     std::string cpu, plot, primitive;
+    std::optional<std::string> loop;
     std::optional<std::string> record;
     std::uint64_t limit = 0, passes = 6, worst = 10;
     std::optional<std::uint64_t> processor;
-    bool json = false, without_mca = false, without_primitives = false;
+    bool json = false, without_mca = false, without_primitives = false, without_loops = false;
 };
 
 constexpr const char* examples =
@@ -63,7 +66,7 @@ std::vector<SampleSet> read_sets(const ValidateOptions& options) {
     }
     std::vector<std::filesystem::path> files;
     for (const std::string& file : measured ? options.measured : options.blocks) files.emplace_back(file);
-    if (sets.empty() && files.empty() && options.primitive.empty())
+    if (sets.empty() && files.empty() && options.primitive.empty() && !options.loop)
         files = {data_folder() / "zen4-blocks.csv", data_folder() / "zen4-micro.tsv"};
     for (const std::filesystem::path& file : files) sets.push_back(read_samples(file, measured));
     for (SampleSet& set : sets) {
@@ -146,7 +149,8 @@ Session begin(const ValidateOptions& options) {
 }
 
 Exit report(const ValidateOptions& options, const Session& session, const std::vector<SampleSet>& sets,
-            const std::vector<Comparison>& comparisons, const std::vector<Primitive>& primitives) {
+            const std::vector<Comparison>& comparisons, const std::vector<Primitive>& primitives,
+            const std::vector<LoopResult>& loops) {
     const Style style = style_for(STDOUT_FILENO);
     const bool natively = options.measured.empty();
     if (options.json) {
@@ -158,6 +162,7 @@ Exit report(const ValidateOptions& options, const Session& session, const std::v
             for (const SampleSet& set : sets) list.push_back(measurements_json(set));
         document["sets"] = list;
         if (!primitives.empty()) document["primitives"] = primitives_json(primitives);
+        if (!loops.empty()) document["loops"] = loops_json(loops);
         standard_output().write(json_document(document));
     } else {
         std::string text = session.remarks + (session.remarks.empty() ? "" : "\n");
@@ -166,6 +171,7 @@ Exit report(const ValidateOptions& options, const Session& session, const std::v
         if (session.cpu.empty())
             for (const SampleSet& set : sets) text += measurements_text(set, 40, style) + "\n";
         if (!primitives.empty()) text += primitives_text(primitives, session.cpu, style);
+        if (!loops.empty()) text += (primitives.empty() ? "" : "\n") + loops_text(loops, session.cpu, style);
         standard_output().write(text);
     }
     if (!options.plot.empty() && !comparisons.empty()) {
@@ -178,6 +184,8 @@ Exit report(const ValidateOptions& options, const Session& session, const std::v
         write_record(path, record_json(comparisons, today(), session.measured_on));
     }
     for (const Primitive& one : primitives)
+        if (one.excluded.empty()) return Exit::done;
+    for (const LoopResult& one : loops)
         if (one.excluded.empty()) return Exit::done;
     // Asked to compare, there was nothing that could be.
     for (const Comparison& comparison : comparisons)
@@ -206,11 +214,16 @@ Exit validate(const ValidateOptions& options) {
     }
     std::vector<Primitive> primitives;
     const bool everything = options.measured.empty() && options.blocks.empty() && options.hex.empty();
-    if (!options.primitive.empty() || (everything && !options.without_primitives)) {
+    const bool one_kind = !options.primitive.empty() || options.loop;
+    if (!options.primitive.empty() || (everything && !one_kind && !options.without_primitives)) {
         spdlog::info("primitives of the kernel: measuring, then tracing each");
         primitives = measure_primitives(session.cpu, options.primitive);
     }
-    return report(options, session, sets, comparisons, primitives);
+    std::vector<LoopResult> loops;
+    if (options.loop || (everything && !one_kind && !options.without_loops))
+        loops = measure_loops(session.cpu, options.loop.value_or(""),
+                              [](std::string_view id) { spdlog::info("classic loop: {}", id); });
+    return report(options, session, sets, comparisons, primitives, loops);
 }
 
 }  // namespace
@@ -240,6 +253,12 @@ void add_validate(CommandLine& line) {
     app->add_option("--primitive", options->primitive, "Only this primitive of the kernel, by its id in exo-dev bench")
         ->excludes(measured);
     app->add_flag("--no-primitives", options->without_primitives, "Blocks and patterns only");
+    app->add_option(
+           "--loop", options->loop,
+           "Only the classic loops (copies, pointer chases, strides, branches) whose id contains this; alone: all")
+        ->expected(0, 1)
+        ->excludes(measured);
+    app->add_flag("--no-loops", options->without_loops, "Without the classic loops");
     app->add_option("--plot", options->plot, "Scatter plot, .svg or .png (needs gnuplot)");
     app->add_option("--record", options->record,
                     "Write the summary that `exo-dev cpus` shows (default file: sim/timing/data/CPU.validation.json)")

@@ -5,7 +5,7 @@ namespace sim::timing {
 
 namespace {
 
-constexpr std::uint64_t lines_a_page = 64;
+constexpr std::uint64_t lines_a_page = 64, lines_a_large_page = 512 * lines_a_page;
 constexpr Cache::Entry dirty = Cache::flag(0);  // in the L3
 
 std::uint64_t lines_in(unsigned kib) { return std::uint64_t{kib} * 1024 >> line_bits; }
@@ -118,7 +118,8 @@ Memory::Arrival Memory::beyond_l2(std::uint64_t line, std::uint64_t cycle, bool 
 }
 
 // A request of the first level, of a prefetcher of it, or of a page walk.
-Memory::Arrival Memory::beyond_l1(std::uint64_t line, std::uint64_t cycle, bool own, bool learn) {
+Memory::Arrival Memory::beyond_l1(const Place& place, std::uint64_t cycle, bool own, bool learn) {
+    const std::uint64_t line = place.line;
     Arrival arrival{};
     if (Cache::Entry* const entry = l2_.find(line)) {
         arrival = {l2_path_.book(cycle) + machine_.beyond_l1(machine_.l2_latency), Wait::l2};
@@ -130,22 +131,43 @@ Memory::Arrival Memory::beyond_l1(std::uint64_t line, std::uint64_t cycle, bool 
         arrival = beyond_l2(line, cycle, own, 0);
     }
     if (learn)
-        l2_streams_.observe(line, [&](std::uint64_t next) {
-            if (!l2_.peek(next) && l2_misses_.first() <= cycle) beyond_l2(next, cycle, false, prefetched);
+        l2_streams_.observe(place.virtual_line, [&](int distance) {
+            const std::optional<Place> next = ahead(place, distance);
+            if (!next) return false;
+            if (l2_.peek(next->line)) return true;
+            if (l2_misses_.first() > cycle) return false;
+            beyond_l2(next->line, cycle, false, prefetched);
+            return true;
         });
     return arrival;
 }
 
-Memory::Arrival Memory::miss(std::uint64_t line, std::uint64_t cycle, bool own, Cache::Entry flags) {
+std::optional<Memory::Place> Memory::ahead(const Place& place, int distance) const {
+    const auto add = [distance](std::uint64_t line) {
+        return line + static_cast<std::uint64_t>(std::int64_t{distance});
+    };
+    const Place next{add(place.line), add(place.virtual_line), place.large};
+    const std::uint64_t page_lines = place.large ? lines_a_large_page : lines_a_page;
+    if (next.virtual_line / page_lines == place.virtual_line / page_lines) return next;
+    if (place.large) return std::nullopt;
+    const std::uint64_t page = next.virtual_line / lines_a_page;
+    const Mapping& mapping = mappings_[page % mappings_.size()];
+    if (mapping.virtual_page != page) return std::nullopt;
+    return Place{mapping.physical_page * lines_a_page + next.virtual_line % lines_a_page, next.virtual_line, false};
+}
+
+Memory::Arrival Memory::miss(const Place& place, std::uint64_t cycle, bool own, Cache::Entry flags) {
+    const std::uint64_t line = place.line;
     std::uint64_t& slot = l1_misses_.first();
-    const Arrival arrival = beyond_l1(line, std::max(cycle, slot), own);
+    const Arrival arrival = beyond_l1(place, std::max(cycle, slot), own);
     slot = arrival.at;
     if (l1_.insert(line, flags | (own ? written : 0)) & written) l2_path_.book(cycle);  // written back to the L2
     l1_fills_.start(line, arrival.at, arrival.from);
     return arrival;
 }
 
-Memory::Arrival Memory::line_at(std::uint64_t line, std::uint64_t cycle, bool own) {
+Memory::Arrival Memory::line_at(const Place& place, std::uint64_t cycle, bool own) {
+    const std::uint64_t line = place.line;
     Arrival arrival{cycle, Wait::none};
     bool learn = true;
     if (Cache::Entry* const entry = l1_.find(line)) {
@@ -157,11 +179,16 @@ Memory::Arrival Memory::line_at(std::uint64_t line, std::uint64_t cycle, bool ow
             if (!own_in_l2(line)) arrival = {arrival.at + machine_.beyond_l1(machine_.transfer()), Wait::coherence};
         }
     } else {
-        arrival = miss(line, cycle, own, 0);
+        arrival = miss(place, cycle, own, 0);
     }
     if (learn)
-        l1_streams_.observe(line, [&](std::uint64_t next) {
-            if (!l1_.peek(next) && l1_misses_.first() <= cycle) miss(next, cycle, false, prefetched);
+        l1_streams_.observe(place.virtual_line, [&](int distance) {
+            const std::optional<Place> next = ahead(place, distance);
+            if (!next) return false;
+            if (l1_.peek(next->line)) return true;
+            if (l1_misses_.first() > cycle) return false;
+            miss(*next, cycle, false, prefetched);
+            return true;
         });
     return arrival;
 }
@@ -169,10 +196,16 @@ Memory::Arrival Memory::line_at(std::uint64_t line, std::uint64_t cycle, bool ow
 Memory::Delay Memory::slow(const Access& access, std::uint64_t cycle, bool own) {
     const Page page = page_of(space_, access.virtual_address, access.physical_address);
     const unsigned translation = translate(data_tlb_, page, access.virtual_address, cycle);
+    if (translation && !page.large)
+        mappings_[(access.virtual_address >> 12) % mappings_.size()] = {access.virtual_address >> 12,
+                                                                        access.physical_address >> 12};
     const std::uint64_t line = access.physical_address >> line_bits, start = cycle + translation;
-    Arrival arrival = line_at(line, start, own);
+    const Place place{line, access.virtual_address >> line_bits, page.large};
+    Arrival arrival = line_at(place, start, own);
     if ((access.physical_address & 63) + access.size > 64)
-        if (const Arrival second = line_at(line + 1, start, own); second.at > arrival.at) arrival = second;
+        if (const Arrival second = line_at({line + 1, place.virtual_line + 1, page.large}, start, own);
+            second.at > arrival.at)
+            arrival = second;
     const auto cycles = static_cast<unsigned>(arrival.at - cycle);
     return {cycles, cycles && translation >= arrival.at - start ? Wait::tlb : arrival.from};
 }
@@ -182,7 +215,8 @@ Memory::Delay Memory::fetch(std::uint64_t virtual_address, std::uint64_t physica
     const unsigned translation = translate(code_tlb_, page, virtual_address, cycle);
     const std::uint64_t line = physical_address >> line_bits, start = cycle + translation;
     const auto miss = [&](std::uint64_t missed, Cache::Entry flags) {
-        const Arrival arrival = beyond_l1(missed, start, false);
+        const Arrival arrival =
+            beyond_l1({missed, (virtual_address >> line_bits) + (missed - line), page.large}, start, false);
         l1_code_.insert(missed, flags);
         code_fills_.start(missed, arrival.at, arrival.from);
         return arrival;
@@ -226,7 +260,8 @@ unsigned Memory::walk(const Page& page, std::uint64_t virtual_address, std::uint
     std::uint64_t& slot = walkers_.first();
     std::uint64_t at = std::max(cycle, slot);
     for (; level >= leaf; --level)
-        at = beyond_l1(table_line(space_.root(virtual_address), virtual_address, level), at, false, false).at;
+        at = beyond_l1({table_line(space_.root(virtual_address), virtual_address, level), 0, false}, at, false, false)
+                 .at;
     slot = at;
     return static_cast<unsigned>(at - cycle);
 }

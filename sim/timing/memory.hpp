@@ -9,7 +9,9 @@
 // Each CPU's clock is its own, so CPUs do not wait for each other's traffic: paths to memory are limited for each
 // alone.
 #pragma once
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <sim/events.hpp>
 #include <sim/timing/cache.hpp>
 #include <sim/timing/machine.hpp>
@@ -97,10 +99,17 @@ class Memory {
         std::uint64_t at;  // cycle
         Wait from;
     };
+    // A line where it lies and as the program names it (addresses / 64), for the prefetchers.
+    struct Place {
+        std::uint64_t line, virtual_line;
+        bool large;  // in a page of 2 MiB
+    };
     Delay slow(const Access&, std::uint64_t cycle, bool own);
-    Arrival line_at(std::uint64_t line, std::uint64_t cycle, bool own);
-    Arrival miss(std::uint64_t line, std::uint64_t cycle, bool own, Cache::Entry flags);
-    Arrival beyond_l1(std::uint64_t line, std::uint64_t cycle, bool own, bool learn = true);
+    Arrival line_at(const Place&, std::uint64_t cycle, bool own);
+    Arrival miss(const Place&, std::uint64_t cycle, bool own, Cache::Entry flags);
+    Arrival beyond_l1(const Place&, std::uint64_t cycle, bool own, bool learn = true);
+    // The line at a distance, if it is known where that is.
+    std::optional<Place> ahead(const Place&, int distance) const;
     Arrival beyond_l2(std::uint64_t line, std::uint64_t cycle, bool own, Cache::Entry flags);
     bool own_in_l2(std::uint64_t line);
     unsigned translate(Tlb&, const Page&, std::uint64_t virtual_address, std::uint64_t cycle);
@@ -117,6 +126,11 @@ class Memory {
     InFlight l1_misses_, l2_misses_, walkers_;
     Path l2_path_, l3_path_, dram_path_;
     StreamPrefetcher l1_streams_, l2_streams_;
+    // Where pages of 4 KiB lay that the second-level TLB was asked for lately, for prefetchers that cross into one.
+    struct Mapping {
+        std::uint64_t virtual_page = ~0ull, physical_page = 0;
+    };
+    std::array<Mapping, 1024> mappings_{};
 };
 
 }  // namespace sim::timing

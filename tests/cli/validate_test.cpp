@@ -144,6 +144,27 @@ TEST_F(Validate, APrimitive) {
     EXPECT_EQ(shell("$DEV validate --primitive nothing").status, 2);
 }
 
+// Machine code that is run here and, the same bytes, by an emulator for the model, whose cycles are the same each time.
+TEST_F(Validate, AClassicLoop) {
+    const auto loop = [&] {
+        const Result result = shell("$DEV validate --json --cpu znver4 --loop copy-512");
+        const json report = json::parse(result.out, nullptr, false);
+        EXPECT_FALSE(report.is_discarded()) << result.out << result.err;
+        return report["loops"][0];
+    };
+    const json one = loop();
+    EXPECT_EQ(one["id"], "copy-512");
+    EXPECT_NEAR(double(one["instructions"]), 11.5, 0.01);  // of 64 bytes: eight moves, three to go on, four a copy
+    EXPECT_GT(one["measured"], 0);
+    EXPECT_GE(one["exo"], 4);  // a vector store a cycle
+    EXPECT_LE(one["exo"], 5);
+    EXPECT_EQ(loop()["exo"], one["exo"]);
+    const Result natively = shell("$DEV validate --loop copy-64 --cpu nothing");
+    EXPECT_EQ(natively.status, 2) << natively.out;
+    EXPECT_EQ(shell("$DEV validate --loop nothing").status, 2);
+    EXPECT_EQ(shell("$DEV validate --loop --measured x.csv").status, 2);
+}
+
 // Killed without a chance to clean up: its children go all the same.
 TEST_F(Validate, NothingSurvivesItsDeath) {
     shell("export EXO_TEST_MARK=$PWD; timeout -s KILL 0.5 $DEV validate --no-mca --no-primitives --cpu znver4");

@@ -47,7 +47,7 @@ rule_includes() {
       if (file ~ /^hal\/regs\//) return "regs"
       if (file ~ /^hal\//) return "abi|regs|hal|arch|host|x86_64"
       if (file ~ /^sim\//) return "abi|regs|sim"
-      return "abi|regs|sim|devenv"
+      return "abi|regs|sim|devenv|bench/harness/clock.hpp"
     }
     /^[ \t]*#[ \t]*include[ \t]*[<"]/ {
       name = $0; sub(/^[^<"]*[<"]/, "", name); sub(/[>"].*/, "", name)
