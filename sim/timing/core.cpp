@@ -23,21 +23,22 @@ void Core::drain(unsigned cycles) {
     retire_.advance(done);
 }
 
-InstructionTimes Core::step_total(const Recipe& recipe, std::span<const Access> accesses, unsigned cycles,
-                                  bool drains) {
+const InstructionTimes& Core::step_total(const Recipe& recipe, std::span<const Access> accesses, unsigned cycles,
+                                         bool drains) {
     if (drains) {
         const std::uint64_t start = std::max(retired(), dispatch_.cycle);
         drain(cycles);
-        return {start, start, start, retired(), retired(), Wait::serialisation, 0};
+        times_ = {start, start, start, retired(), retired(), Wait::serialisation, 0};
+        return times_;
     }
-    InstructionTimes times = step(recipe, accesses, false);
-    const std::uint64_t done = times.dispatch + cycles;
+    step(recipe, accesses, false);
+    const std::uint64_t done = times_.dispatch + cycles;
     hold_until(done, Wait::serialisation);
-    if (times.retire >= done) return times;
+    if (times_.retire >= done) return times_;
     retire_.advance(done);
-    times.complete = times.retire = done;
-    times.wait = Wait::serialisation;
-    return times;
+    times_.complete = times_.retire = done;
+    times_.wait = Wait::serialisation;
+    return times_;
 }
 
 // A slot in order, a place in the reorder buffer, and one in the store queue.
@@ -74,19 +75,27 @@ void Core::commit_store(const Access& access, std::uint64_t retired) {
 
 void Core::remember_store(const Recipe& recipe, const Access& access, std::uint64_t data) {
     const std::uint64_t end = access.virtual_address + access.size;
-    for (std::uint64_t granule = access.virtual_address >> 3; granule <= (end - 1) >> 3; ++granule)
-        stores_[slot_of(granule)] = {
-            granule,           store_,          access.virtual_address, end, data, ~0ull, number_,
-            recipe.store_name, version(recipe), recipe.vector_store};
+    for (std::uint64_t granule = access.virtual_address >> 3; granule <= (end - 1) >> 3; ++granule) {
+        Store& store = stores_[slot_of(granule)];
+        store.granule = granule;
+        store.sequence = store_;
+        store.start = access.virtual_address, store.end = end;
+        store.data = data, store.commit = ~0ull;
+        store.maker = number_;
+        store.name = recipe.store_name, store.version = version(recipe);
+        store.vector = recipe.vector_store;
+    }
 }
 
-Core::Ready Core::loaded_at(const Operation& operation, const Recipe& recipe, const Access& access,
-                            std::uint64_t issue) {
-    Ready loaded{issue + operation.latency, number_, Wait::none};
+// When the bytes of one access are there, if that is later than what `loaded` holds.
+void Core::load(const Operation& operation, const Recipe& recipe, const Access& access, std::uint64_t issue,
+                Ready& loaded) {
+    loaded.at = issue + operation.latency;
+    loaded.by = {number_, Wait::none};
     if (memory_ && !access.io) {
         const Memory::Delay delay = memory_->load(access, issue);
         loaded.at += delay.cycles;
-        loaded.why = delay.why;
+        loaded.by = {number_, delay.why};
     }
     const std::uint64_t start = access.virtual_address, end = start + access.size;
     if ((start & 63) + access.size > 64) {  // two lines: it goes twice
@@ -99,70 +108,81 @@ Core::Ready Core::loaded_at(const Operation& operation, const Recipe& recipe, co
         if (store.granule != granule || store.end <= start || store.start >= end) continue;
         if (!youngest || store.sequence > youngest->sequence) youngest = &store;
     }
-    if (!youngest) return loaded;
+    if (!youngest) return;
     // The renamer knows the last stores by name, whether they are in the cache by now or not.
     if (machine_.memory_renaming && recipe.load_name && recipe.load_name == youngest->name &&
         youngest->start == start && youngest->end >= end && youngest->version == version(recipe) &&
-        store_ - youngest->sequence < machine_.store_queue)
-        return renamed_ = true, Ready{youngest->data, youngest->maker, Wait::dependency};
-    if (youngest->commit <= issue) return loaded;
-    const auto forwarded = [&](std::uint64_t at) {
-        return at >= loaded.at ? Ready{at, youngest->maker, Wait::forwarding} : loaded;
-    };
-    if (youngest->start > start || youngest->end < end)  // not all of it: the load waits for the cache
-        return forwarded(youngest->data +
-                         (recipe.vector_load ? machine_.forward_failed_vector : machine_.forward_failed));
+        store_ - youngest->sequence < machine_.store_queue) {
+        renamed_ = true;
+        loaded.at = youngest->data;
+        loaded.by = {youngest->maker, Wait::dependency};
+        return;
+    }
+    if (youngest->commit <= issue) return;
     const unsigned wide = access.size > 32   ? machine_.forward_64_bytes
                           : access.size > 16 ? machine_.forward_32_bytes
                                              : 0;
-    return forwarded(youngest->data + (youngest->vector     ? machine_.forward_vector + wide
-                                       : recipe.vector_load ? machine_.forward_to_vector
-                                                            : machine_.forward_integer));
+    const bool whole = youngest->start <= start && youngest->end >= end;  // else the load waits for the cache
+    const unsigned way = !whole ? recipe.vector_load ? machine_.forward_failed_vector : machine_.forward_failed
+                         : youngest->vector   ? machine_.forward_vector + wide
+                         : recipe.vector_load ? machine_.forward_to_vector
+                                              : machine_.forward_integer;
+    if (youngest->data + way < loaded.at) return;
+    loaded.at = youngest->data + way;
+    loaded.by = {youngest->maker, Wait::forwarding};
 }
 
-Core::Issued Core::run_operation(const Operation& operation, const Recipe& recipe, std::span<const Access> accesses,
-                                 std::uint64_t dispatched) {
-    Ready last{dispatched + 1, 0, Wait::none};
+void Core::run_operation(const Operation& operation, const Recipe& recipe, std::span<const Access> accesses,
+                         std::uint64_t dispatched, Ready& last) {
+    std::uint64_t at = dispatched + 1;
+    Cause by;
     for (unsigned i = 0; i < operation.source_count; ++i) {
-        const Ready& source = ready_[operation.sources[i]];
-        if (source.at > last.at) last = source;
+        const std::uint8_t source = operation.sources[i];
+        if (ready_[source] > at) at = ready_[source], by = makers_[source];
     }
-    if (recipe.locked && operation.kind == OperationKind::load && lock_free_ > last.at)
-        last = {lock_free_, 0, Wait::serialisation};
-    const std::uint64_t issue = operation.units ? units_.book(operation.units, operation.busy, last.at) : last.at;
-    if (issue > last.at) last = {issue, 0, Wait::unit};
-    Ready result{issue + operation.latency, number_, Wait::none};
+    if (recipe.locked && operation.kind == OperationKind::load && lock_free_ > at)
+        at = lock_free_, by = {0, Wait::serialisation};
+    const std::uint64_t issue = operation.units ? units_.book(operation.units, operation.busy, at) : at;
+    if (issue > at) at = issue, by = {0, Wait::unit};
+    std::uint64_t complete = issue + operation.latency;
+    Cause made{number_, Wait::none};
     if (operation.kind == OperationKind::load) {
         bool first = true;
         for (const Access& access : accesses) {
             if (access.kind == AccessKind::store) continue;
-            const Ready loaded = loaded_at(operation, recipe, access, issue);
-            if (first || loaded.at > result.at) result = loaded;
+            Ready loaded;
+            load(operation, recipe, access, issue, loaded);
+            if (first || loaded.at > complete) complete = loaded.at, made = loaded.by;
             first = false;
         }
         if (recipe.locked) lock_free_ = issue + recipe.locked_cycles;
-        if (result.why != Wait::none && result.at > issue + operation.latency) last = result;
+        if (made.why() != Wait::none && complete > issue + operation.latency) at = complete, by = made;
     } else if (operation.kind == OperationKind::store_data) {
         for (const Access& access : accesses)
-            if (access.kind != AccessKind::load) remember_store(recipe, access, last.at);
-        result.at = last.at;
+            if (access.kind != AccessKind::load) remember_store(recipe, access, at);
+        complete = at;
     }
     // Who waits for this one waits for what it waited for, if that was memory.
-    if (result.why == Wait::none && last.why >= Wait::forwarding && last.why <= Wait::coherence)
-        result.why = Wait::dependency;
+    if (made.why() == Wait::none && by.why() >= Wait::forwarding && by.why() <= Wait::coherence)
+        made = {number_, Wait::dependency};
     for (unsigned i = 0; i < operation.result_count; ++i) {
-        ready_[operation.results[i]] = result;
+        ready_[operation.results[i]] = complete;
+        makers_[operation.results[i]] = made;
         ++versions_[operation.results[i]];
     }
     (operation.vector ? vector_ : integer_).leave(issue);
-    return {issue, result.at, last};
+    times_.issue = std::min(times_.issue, issue);
+    if (complete < times_.complete) return;
+    times_.complete = complete;
+    // An operation that waited for another one of its instruction waited for what that one waited for.
+    if (by.maker() != number_ || by.why() != Wait::none) last.at = at, last.by = by;
 }
 
 // rsp as a register of its own is behind the stack engine's count: an operation brings it up to date.
 void Core::stack(const Recipe& recipe, std::uint64_t dispatched) {
     constexpr unsigned rsp = 4;
     if (recipe.stack_sync && stack_moved_) {
-        ready_[rsp].at = std::max(ready_[rsp].at, dispatched + 1) + 1;
+        ready_[rsp] = std::max(ready_[rsp], dispatched + 1) + 1;
         dispatch_.take(2);
         stack_moved_ = false;
     }
@@ -170,7 +190,7 @@ void Core::stack(const Recipe& recipe, std::uint64_t dispatched) {
     stack_moved_ |= recipe.stack_engine;
 }
 
-InstructionTimes Core::step(const Recipe& recipe, std::span<const Access> accesses, bool taken) {
+const InstructionTimes& Core::step(const Recipe& recipe, std::span<const Access> accesses, bool taken) {
     ++number_;
     const std::uint64_t before = dispatch_.cycle;
     std::uint64_t dispatched = dispatch(recipe);
@@ -180,32 +200,20 @@ InstructionTimes Core::step(const Recipe& recipe, std::span<const Access> access
         next_taken_ += machine_.taken_branch_eighths;
         dispatched = dispatch_.cycle;
     }
-    InstructionTimes times{before, dispatched, dispatched, dispatched, 0, Wait::none, 0};
     stack(recipe, dispatched);
-    Ready last{dispatched, 0, Wait::none};
+    times_.fetch = before;
+    times_.dispatch = times_.issue = times_.complete = dispatched;
+    Ready last;
+    last.at = dispatched;
     if (recipe.kind == RecipeKind::move) {
-        ready_[recipe.to] = ready_[recipe.from];
+        ready_[recipe.to] = ready_[recipe.from], makers_[recipe.to] = makers_[recipe.from];
         ++versions_[recipe.to];
     } else if (recipe.kind == RecipeKind::exchange) {
         std::swap(ready_[recipe.from], ready_[recipe.to]);
+        std::swap(makers_[recipe.from], makers_[recipe.to]);
         ++versions_[recipe.to], ++versions_[recipe.from];
     } else if (recipe.operations) {
-        const Operation* operations = operations_.data() + recipe.first;
-        for (unsigned i = 0; i < recipe.operations; ++i)
-            dispatched = (operations[i].vector ? vector_ : integer_).enter(dispatched);
-        if (recipe.load_bytes) dispatched = loads_.enter(dispatched);
-        hold_until(dispatched, Wait::window);
-        times.dispatch = dispatched;
-        times.issue = ~0ull;
-        units_.forget_before(dispatched);
-        for (unsigned i = 0; i < recipe.operations; ++i) {
-            const Issued done = run_operation(operations[i], recipe, accesses, dispatched);
-            times.issue = std::min(times.issue, done.issue);
-            if (done.complete < times.complete) continue;
-            times.complete = done.complete;
-            // An operation that waited for another one of its instruction waited for what that one waited for.
-            if (done.last.maker != number_ || done.last.why != Wait::none) last = done.last;
-        }
+        run_operations(recipe, accesses, dispatched, last);
     }
     if (renamed_) {  // one a cycle
         renamed_ = false;
@@ -215,26 +223,41 @@ InstructionTimes Core::step(const Recipe& recipe, std::span<const Access> access
     }
     if (!recipe.fused) dispatch_.take(recipe.half_slots);
     const unsigned entries = entries_of(recipe);
-    times.retire = retire(times.complete, recipe.fused || recipe.kind == RecipeKind::nop ? 0 : entries);
-    for (unsigned i = 0; i < entries; ++i) reorder_.put(times.retire);
-    if (recipe.load_bytes && recipe.operations) loads_.leave(times.retire);  // who has entered
+    const std::uint64_t retired = retire(times_.complete, recipe.fused || recipe.kind == RecipeKind::nop ? 0 : entries);
+    times_.retire = retired;
+    for (unsigned i = 0; i < entries; ++i) reorder_.put(retired);
+    if (recipe.load_bytes && recipe.operations) loads_.leave(retired);  // who has entered
     if (recipe.store_bytes)
         for (const Access& access : accesses)
-            if (access.kind != AccessKind::load) commit_store(access, times.retire);
-    blame(times, last);
-    times.complete = std::max(times.complete, times.issue);  // a renamed load issues after its value is there
-    return times;
+            if (access.kind != AccessKind::load) commit_store(access, retired);
+    blame(last.at, last.by);
+    times_.complete = std::max(times_.complete, times_.issue);  // a renamed load issues after its value is there
+    return times_;
+}
+
+void Core::run_operations(const Recipe& recipe, std::span<const Access> accesses, std::uint64_t dispatched,
+                          Ready& last) {
+    const Operation* operations = operations_.data() + recipe.first;
+    for (unsigned i = 0; i < recipe.operations; ++i)
+        dispatched = (operations[i].vector ? vector_ : integer_).enter(dispatched);
+    if (recipe.load_bytes) dispatched = loads_.enter(dispatched);
+    hold_until(dispatched, Wait::window);
+    times_.dispatch = dispatched;
+    times_.issue = ~0ull;
+    units_.forget_before(dispatched);
+    for (unsigned i = 0; i < recipe.operations; ++i) run_operation(operations[i], recipe, accesses, dispatched, last);
 }
 
 // What came last before it could retire: an operand, a unit, memory, or its dispatch.
-void Core::blame(InstructionTimes& times, const Ready& last) {
-    if (last.why != Wait::none || last.at > times.dispatch + 1) {
-        times.wait = last.why == Wait::none ? Wait::dependency : last.why;
-        if (last.maker && last.maker < number_) {
-            times.on = static_cast<std::uint32_t>(std::min<std::uint64_t>(number_ - last.maker, ~0u));
-        }
-    } else if (held_until_ >= times.dispatch) {
-        times.wait = held_;
+void Core::blame(std::uint64_t waited_until, Cause cause) {
+    times_.wait = Wait::none;
+    times_.on = 0;
+    if (cause.why() != Wait::none || waited_until > times_.dispatch + 1) {
+        times_.wait = cause.why() == Wait::none ? Wait::dependency : cause.why();
+        if (cause.maker() && cause.maker() < number_)
+            times_.on = static_cast<std::uint32_t>(std::min<std::uint64_t>(number_ - cause.maker(), ~0u));
+    } else if (held_until_ >= times_.dispatch) {
+        times_.wait = held_;
     }
 }
 

@@ -92,9 +92,10 @@ class Core {
     // memory: null if everything is in the L1.
     Core(const Machine&, const std::vector<Operation>& operations, Memory* memory = nullptr);
 
-    InstructionTimes step(const Recipe&, std::span<const Access>, bool taken);
+    // The times are valid until the next step.
+    const InstructionTimes& step(const Recipe&, std::span<const Access>, bool taken);
     // An instruction whose cost is a total of so many cycles.
-    InstructionTimes step_total(const Recipe&, std::span<const Access>, unsigned cycles, bool drains);
+    const InstructionTimes& step_total(const Recipe&, std::span<const Access>, unsigned cycles, bool drains);
     // Nothing is dispatched before `cycle`, because of `why`.
     void hold_until(std::uint64_t cycle, Wait why) {
         if (cycle > dispatch_.cycle) dispatch_.advance(cycle), held_ = why, held_until_ = cycle;
@@ -102,7 +103,8 @@ class Core {
     void delay_dispatch(unsigned cycles) { hold_until(dispatch_.cycle + cycles, Wait::front_end); }
     // Everything before has retired; then so many cycles in which nothing else happens.
     void drain(unsigned cycles);
-    void count() { ++number_; }  // an instruction that drained and was not stepped
+    void count() { ++number_; }                               // an instruction that drained and was not stepped
+    const InstructionTimes& times() const { return times_; }  // of the last step
     std::uint64_t retired() const { return retire_.cycle; }
     std::uint64_t dispatching() const { return dispatch_.cycle; }
 
@@ -122,21 +124,28 @@ class Core {
 
     static unsigned entries_of(const Recipe& recipe) { return recipe.half_slots < 4 ? 1 : recipe.half_slots / 2; }
     std::uint64_t dispatch(const Recipe&);
+    // What a value waits for and who makes it, in one word: copies of structures that were just written by parts stall
+    // the machine that runs this.
+    struct Cause {
+        std::uint64_t packed = 0;
+        Cause() = default;
+        Cause(std::uint64_t maker, Wait why) : packed(maker << 8 | static_cast<std::uint64_t>(why)) {}
+        std::uint64_t maker() const { return packed >> 8; }
+        Wait why() const { return static_cast<Wait>(packed & 0xff); }
+    };
     struct Ready {  // a value: from when, what its making waited for, which instruction made it
-        std::uint64_t at = 0, maker = 0;
-        Wait why = Wait::none;
+        std::uint64_t at = 0;
+        Cause by;
     };
-    struct Issued {
-        std::uint64_t issue, complete;
-        Ready last;  // what it waited for
-    };
-    Issued run_operation(const Operation&, const Recipe&, std::span<const Access>, std::uint64_t dispatched);
-    Ready loaded_at(const Operation&, const Recipe&, const Access&, std::uint64_t issue);
+    // `last`: what the instruction waited for; when it issues and is complete go into its times.
+    void run_operations(const Recipe&, std::span<const Access>, std::uint64_t dispatched, Ready& last);
+    void run_operation(const Operation&, const Recipe&, std::span<const Access>, std::uint64_t dispatched, Ready& last);
+    void load(const Operation&, const Recipe&, const Access&, std::uint64_t issue, Ready& loaded);
     std::uint32_t version(const Recipe& recipe) const { return versions_[recipe.base] * 31 + versions_[recipe.index]; }
     void remember_store(const Recipe&, const Access&, std::uint64_t data);
     std::uint64_t retire(std::uint64_t complete, unsigned slots);
     void stack(const Recipe&, std::uint64_t dispatched);
-    void blame(InstructionTimes&, const Ready& last);
+    void blame(std::uint64_t waited_until, Cause);
     void commit_store(const Access&, std::uint64_t retired);
 
     const Machine machine_;
@@ -144,8 +153,10 @@ class Core {
     Memory* const memory_;
     Calendar units_;
     Window integer_, vector_, loads_;
-    Ready ready_[value::count];
+    std::uint64_t ready_[value::count] = {};  // cycles
+    Cause makers_[value::count];
     std::uint64_t number_ = 0;  // of the instruction at hand
+    InstructionTimes times_{};  // its
     Wait held_ = Wait::none;    // why dispatch was last held, and until when
     std::uint64_t held_until_ = 0;
     Slots dispatch_, retire_;  // in half slots; in slots

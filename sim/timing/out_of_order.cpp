@@ -96,7 +96,7 @@ class OutOfOrderModel final : public TimingModel {
             cpu_->overlay.event(transfer.kind == TransferKind::exception   ? exception_entry
                                 : transfer.kind == TransferKind::interrupt ? interrupt_entry
                                                                            : software_entry);
-        times_ = core_.step_total({}, {}, cost.cycles.likely, true);
+        core_.step_total({}, {}, cost.cycles.likely, true);
         return since(times_.retire, guess(cost.cycles, cost.evidence));
     }
 
@@ -127,7 +127,7 @@ class OutOfOrderModel final : public TimingModel {
                 core_.drain(device_.cycles.likely);
                 guessed.add(guess(device_.cycles, device_.evidence));
             }
-        times_ = core_.step(one.recipe, accesses, taken);
+        core_.step(one.recipe, accesses, taken);
         return since(times_.retire, guessed);
     }
 
@@ -156,7 +156,7 @@ class OutOfOrderModel final : public TimingModel {
         const std::uint64_t whole = std::max<std::uint64_t>(cycles.likely, moved.last_line_at) +
                                     std::uint64_t{moved.device_accesses} * device_.cycles.likely;
         const auto limited = static_cast<unsigned>(std::min<std::uint64_t>(whole, 1u << 30));
-        times_ = core_.step_total(recipe, here ? std::span<const Access>() : accesses, limited, drains);
+        core_.step_total(recipe, here ? std::span<const Access>() : accesses, limited, drains);
         return since(times_.retire, guessed);
     }
 
@@ -237,8 +237,8 @@ class OutOfOrderModel final : public TimingModel {
     timing::Memory memory_;
     timing::Core core_;
     const timing::SystemCost& device_;
-    std::vector<std::vector<Prepared>> blocks_;  // by code id
-    InstructionTimes times_{};                   // of the instruction that ran last
+    std::vector<std::vector<Prepared>> blocks_;      // by code id
+    const InstructionTimes& times_ = core_.times();  // of the instruction that ran last
     Cycle retired_ = 0;
     std::uint64_t fetched_line_ = ~0ull;
     BranchPredictor predictor_{cpu_->machine};
