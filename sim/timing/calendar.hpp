@@ -30,19 +30,31 @@ class Calendar {
     // are free equally early the one after the last that was used is taken.
     std::uint64_t book(std::uint32_t units, unsigned cycles, std::uint64_t ready) {
         if (ready + 2 * cycles + 64 >= base_ + window) return ready;  // so far ahead nothing else competes
+        turn_ = (turn_ + 1) % units_most;
+        const std::uint32_t from_turn = std::rotr(units, turn_);
+        const auto each_unit = [&](auto&& stop) {
+            for (std::uint32_t left = from_turn; left; left &= left - 1)
+                if (stop((static_cast<unsigned>(std::countr_zero(left)) + turn_) % units_most)) return true;
+            return false;
+        };
+        if (cycles == 1) {  // most often one of them is free at once
+            const std::uint64_t bit = 1ull << ready % 64;
+            std::uint64_t* const column = &taken_[0][ready / 64 % words];
+            if (each_unit([&](unsigned candidate) {
+                    std::uint64_t& taken = column[candidate * words];
+                    const bool free = !(taken & bit);
+                    taken |= bit;
+                    return free;
+                }))
+                return ready;
+        }
         std::uint64_t best = ~0ull;
         unsigned unit = 0;
-        turn_ = std::rotl(turn_, 1);
-        const std::uint32_t later = units & ~(turn_ - 1);
-        for (std::uint32_t half : {later, units & ~later}) {
-            for (; half; half &= half - 1) {
-                const auto candidate = static_cast<unsigned>(std::countr_zero(half));
-                const std::uint64_t start = first_free(candidate, cycles, ready, best);
-                if (start < best) best = start, unit = candidate;
-                if (best == ready) break;
-            }
-            if (best == ready) break;
-        }
+        each_unit([&](unsigned candidate) {
+            const std::uint64_t start = first_free(candidate, cycles, ready, best);
+            if (start < best) best = start, unit = candidate;
+            return best == ready;
+        });
         for (unsigned i = 0; i < cycles; ++i) word(unit, best + i) |= 1ull << ((best + i) % 64);
         return best;
     }
@@ -72,7 +84,7 @@ class Calendar {
 
     std::array<std::array<std::uint64_t, words>, units_most> taken_{};
     std::uint64_t base_ = 0;  // a multiple of 64
-    std::uint32_t turn_ = 1;
+    unsigned turn_ = 0;       // which unit is asked first
 };
 
 }  // namespace sim::timing

@@ -4,6 +4,8 @@
 // windows, a cycle of a unit, a slot of retirement. An instruction-window-centric model in the manner of Sniper
 // (Carlson et al., ACM TACO 11(3), 2014), with units booked by cycle. No wrong paths are executed.
 #pragma once
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <sim/events.hpp>
 #include <sim/timing/calendar.hpp>
@@ -19,7 +21,7 @@ namespace sim::timing {
 // A buffer of limited size whose entries leave at times of their own.
 class Window {
   public:
-    explicit Window(unsigned capacity) : capacity_(capacity), leaving_(span_cycles) {}
+    explicit Window(unsigned capacity) : capacity_(capacity) {}
     // The first cycle from `cycle` on with a free place; the place is taken then. Cycles never go back.
     std::uint64_t enter(std::uint64_t cycle) {
         advance(cycle);
@@ -48,7 +50,7 @@ class Window {
     }
     unsigned capacity_, held_ = 0;
     std::uint64_t now_ = 0;
-    std::vector<std::uint16_t> leaving_;
+    std::array<std::uint16_t, span_cycles> leaving_{};
 };
 
 // So many slots a cycle, taken in order; what is left of an operation's goes on in the next cycle.
