@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <algorithm>
 #include <sim/timing/block_data.hpp>
+#include <sim/timing/opcode_rules.hpp>
 
 namespace sim::timing {
 
@@ -131,7 +132,7 @@ void BlockTimer::append(RawBlock& block, std::span<const std::uint8_t> bytes, st
     if (!block.instructions.empty()) {
         BlockInstruction& before = block.instructions.back();
         const std::string_view compare = data_->decoder->opcode_name(before.instruction.opcode);
-        if (RecipeBook::fuses(compare, before.instruction, operands, name)) {
+        if (fuses(compare, before.instruction, name)) {
             const auto compare_bytes = std::span(data_->code).last(before.instruction.length);
             fuse(compare_bytes, before, bytes.first(instruction.length), one, operands);
         }

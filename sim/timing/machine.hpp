@@ -21,6 +21,8 @@ struct Machine {
     // Store to load: from the store's data to the load's use.
     unsigned forward_integer = 0, forward_vector = 0, forward_to_vector = 0, forward_32_bytes = 0, forward_64_bytes = 0,
              forward_failed = 0, forward_failed_vector = 0;
+    // From one locked operation to the next: of most kinds, CMPXCHG, CMPXCHG16B.
+    unsigned locked = 0, locked_compare = 0, locked_compare_16 = 0;
 
     // Branch targets: entries of the two buffers; what a hit in the second and a miss in both cost the front end.
     unsigned l1_branch_targets = 0, l1_branch_target_ways = 0, l2_branch_targets = 0, l2_branch_target_ways = 0;

@@ -9,6 +9,7 @@
 #include <sim/timing/ideal.hpp>
 #include <sim/timing/memory.hpp>
 #include <sim/timing/model.hpp>
+#include <sim/timing/opcode_rules.hpp>
 
 namespace sim {
 namespace {
@@ -55,7 +56,7 @@ class OutOfOrderModel final : public TimingModel {
                 const std::string name(decoder_->opcode_name(decoded->opcode));
                 const Operands operands = decoder_->operands();
                 one.recipe = book_.make(*decoded, operands, name, bytes);
-                if (i && timing::RecipeBook::fuses(before, code.instructions[i - 1], operands, name))
+                if (i && timing::fuses(before, code.instructions[i - 1], name))
                     book_.fuse(block.back().recipe, one.recipe);
                 before = name;
             }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <algorithm>
+#include <sim/timing/opcode_rules.hpp>
 #include <sim/timing/recipe.hpp>
 #include <string>
 #include <utility>
@@ -10,10 +11,6 @@ namespace {
 
 constexpr std::uint8_t rsp = 4;
 
-bool starts_with_any(std::string_view name, std::initializer_list<std::string_view> starts) {
-    return std::ranges::any_of(starts, [&](std::string_view start) { return name.starts_with(start); });
-}
-
 bool is_vector(std::uint8_t unit) { return unit >= unit::vector && unit < unit::mask + 8; }
 
 template <std::size_t n>
@@ -22,92 +19,73 @@ void add(std::array<std::uint8_t, n>& list, std::uint8_t& count, std::uint8_t va
         list[count++] = value;
 }
 
-// The name of a memory operand, for memory renaming: same base, index, scale and displacement. Of rsp the renamer
-// follows every change, so its operands are all of one name. 0: a form that is not renamed.
-std::uint32_t operand_name(const MemoryOperand& operand) {
-    if (operand.size != 4 && operand.size != 8) return 0;
-    if (operand.segment == SegmentBase::fs || operand.segment == SegmentBase::gs) return 0;
-    if (operand.base == rsp && operand.index == no_register) return 1;
-    std::uint64_t hash = operand.base * 31u + operand.index;
-    hash = hash * 37 + operand.scale;
-    hash = (hash * 0x9e3779b97f4a7c15ull + static_cast<std::uint64_t>(operand.displacement)) * 0x9e3779b97f4a7c15ull;
-    return static_cast<std::uint32_t>(hash >> 32) | 2;
-}
-
-// Moves between registers that rename only: 32 and 64-bit general ones, whole vector registers.
-bool is_eliminated_move(std::string_view name) {
-    if (name == "MOV32rr" || name == "MOV64rr" || name == "MOV32rr_REV" || name == "MOV64rr_REV") return true;
-    if (name.find("rr") == name.npos || name.find("rrk") != name.npos) return false;
-    return starts_with_any(name,
-                           {"MOVAPSrr",  "MOVAPDrr",   "MOVUPSrr",   "MOVUPDrr",   "MOVDQArr",  "MOVDQUrr", "VMOVAPSrr",
-                            "VMOVAPDrr", "VMOVUPSrr",  "VMOVUPDrr",  "VMOVDQArr",  "VMOVDQUrr", "VMOVAPSY", "VMOVAPDY",
-                            "VMOVUPSY",  "VMOVUPDY",   "VMOVDQAY",   "VMOVDQUY",   "VMOVAPSZ",  "VMOVAPDZ", "VMOVUPSZ",
-                            "VMOVUPDZ",  "VMOVDQA32Z", "VMOVDQA64Z", "VMOVDQU32Z", "VMOVDQU64Z"});
-}
-
-// Zeroing by a register with itself; `ones`: the same for all ones, which needs a unit but no source.
-bool is_zero_idiom(std::string_view name) {
-    if (name.find("rr") == name.npos || name.find("rrk") != name.npos) return false;
-    return starts_with_any(name, {"XOR32rr", "XOR64rr", "SUB32rr", "SUB64rr", "XORPS",  "XORPD",  "VXORPS",
-                                  "VXORPD",  "PXOR",    "VPXOR",   "PSUB",    "VPSUB",  "PANDN",  "VPANDN",
-                                  "ANDNPS",  "ANDNPD",  "VANDNPS", "VANDNPD", "PCMPGT", "VPCMPGT"}) &&
-           !starts_with_any(name, {"PSUBS", "PSUBUS", "VPSUBS", "VPSUBUS"});
-}
-bool breaks_dependency(std::string_view name) {
-    return starts_with_any(name, {"PCMPEQ", "VPCMPEQ", "XOR", "SUB", "SBB", "CMP"}) && name.find("rr") != name.npos &&
-           !starts_with_any(name, {"SUBS", "SUBP", "XOR8", "XOR16", "SUB8", "SUB16", "CMPP", "CMPS", "CMPX"});
-}
-
-// Of an instruction that does not depend on its register: SBB of one with itself still does on the carry.
-template <std::size_t n>
-void keep_flags(std::array<std::uint8_t, n>& sources, std::uint8_t& count) {
-    std::uint8_t kept = 0;
-    for (std::uint8_t i = 0; i < count; ++i)
-        if (sources[i] >= unit::carry) sources[kept++] = sources[i];
-    count = kept;
-}
-
-// Which one a MOV to a control register writes: the middle of its last byte, and a bit of the REX prefix. -1: no such
-// MOV.
-int control_register(std::string_view name, std::span<const std::uint8_t> bytes) {
-    if ((name != "MOV64cr" && name != "MOV32cr") || bytes.size() < 3) return -1;
-    const bool upper = name == "MOV64cr" && (bytes[bytes.size() - 4 + (bytes.size() < 4)] & 0xf4) == 0x44;
-    return (bytes.back() >> 3 & 7) + 8 * upper;
-}
-
 std::uint16_t system_latency(const Recipe& recipe) {
     if (recipe.string || !recipe.system || recipe.system->drains) return 1;
     const std::uint32_t cycles = recipe.system->latency ? recipe.system->latency : recipe.system->cycles.likely;
     return static_cast<std::uint16_t>(std::clamp<std::uint32_t>(cycles, 1, 10'000));
 }
 
-bool same_sources(const Operands& operands) {
-    std::uint8_t seen = 0xff;
-    for (unsigned i = 0; i < operands.count; ++i) {
-        const RegisterUse& use = operands.registers[i];
-        if (use.written || use.unit >= unit::carry) continue;
-        if (seen != 0xff && seen != use.unit) return false;
-        seen = use.unit;
-    }
-    return seen != 0xff;
-}
-
 }  // namespace
 
-struct RecipeBook::Parts {
-    std::string_view name;
-    const Cost* cost = nullptr;
-    unsigned latency = 0;
-    std::array<std::uint8_t, 16> sources{}, results{};
-    std::uint8_t source_count = 0, result_count = 0;
-    bool load = false, store = false;
+// Registers read or written, each once.
+struct RegisterList {
+    std::array<std::uint8_t, 16> units{};
+    std::uint8_t count = 0;
 
-    bool overwrites() const {  // a source
-        return std::any_of(results.begin(), results.begin() + result_count, [&](std::uint8_t result) {
-            return std::find(sources.begin(), sources.begin() + source_count, result) != sources.begin() + source_count;
-        });
+    const std::uint8_t* begin() const { return units.begin(); }
+    const std::uint8_t* end() const { return units.begin() + count; }
+    void add(std::uint8_t unit) { timing::add(units, count, unit); }
+    bool contains(std::uint8_t unit) const { return std::find(begin(), end(), unit) != end(); }
+    bool has_vector() const { return std::any_of(begin(), end(), is_vector); }
+    // Of an instruction that does not depend on its register: SBB of one with itself still does on the carry.
+    void keep_flags() {
+        count = static_cast<std::uint8_t>(
+            std::remove_if(units.begin(), units.begin() + count, [](std::uint8_t unit) { return unit < unit::carry; }) -
+            units.begin());
+    }
+    void add_to(auto& list, std::uint8_t& length) const {
+        for (const std::uint8_t unit : *this) timing::add(list, length, unit);
     }
 };
+
+// What an instruction is made of, for the operations that do its work.
+struct RecipeBook::Parts {
+    std::string_view name;
+    const Operands& operands;
+    RegisterList sources, results;
+    const MemoryOperand* load = nullptr;
+    const MemoryOperand* store = nullptr;
+    const Cost* cost = nullptr;  // of what it computes
+    unsigned latency = 0;
+    bool stack = false;        // its rsp is the stack engine's
+    bool vector_data = false;  // moves vectors
+    bool moves_only = false;   // to or from memory
+
+    Parts(const Instruction&, const Operands&, std::string_view opcode_name);
+    bool memory() const { return load || store; }
+    bool overwrites() const {  // a source
+        return std::any_of(results.begin(), results.end(), [&](std::uint8_t unit) { return sources.contains(unit); });
+    }
+};
+
+RecipeBook::Parts::Parts(const Instruction& instruction, const Operands& of, std::string_view opcode_name)
+    : name(opcode_name), operands(of), stack(uses_stack_engine(opcode_name)) {
+    for (unsigned i = 0; i < instruction.operand_count; ++i) {
+        if (instruction.memory[i].kind != AccessKind::store) load = &instruction.memory[i];
+        if (instruction.memory[i].kind != AccessKind::load) store = &instruction.memory[i];
+    }
+    for (unsigned i = 0; i < operands.count; ++i) {
+        const RegisterUse& use = operands.registers[i];
+        if (stack && use.unit == rsp) continue;
+        if (!use.written || use.merged) sources.add(use.unit);
+        if (use.written) results.add(use.unit);
+    }
+    vector_data = (results.count && is_vector(results.units[0])) || sources.has_vector();
+    moves_only = memory() && timing::moves_only(name);
+    if (!memory() && same_sources(operands) && breaks_dependency(name)) sources.keep_flags();
+    // The pattern fnstcw;fldcw shows no chain: the control word that is stored is not waited for.
+    if (name == "FNSTCW16m") sources.count = 0;
+}
 
 RecipeBook::RecipeBook(const Cpu& cpu) : cpu_(cpu), machine_(cpu.machine) {}
 
@@ -147,8 +125,10 @@ void RecipeBook::make_lea(const MemoryOperand& address, const Parts& parts, Reci
     if (three) add(last.sources, last.source_count, value::computed);
     else if (base) add(last.sources, last.source_count, address.base);
     if (index) add(last.sources, last.source_count, address.index);
-    for (unsigned i = 0; i < parts.result_count; ++i) add(last.results, last.result_count, parts.results[i]);
+    parts.results.add_to(last.results, last.result_count);
     ++recipe.operations;
+    recipe.stack_sync = parts.operands.address[0] == rsp;
+    recipe.stack_written = parts.results.contains(rsp);
 }
 
 // ADD64rm, ADD64mr, ADD64mi8: what ADD64rr and ADD64ri8 cost.
@@ -175,12 +155,10 @@ void RecipeBook::add_compute(const Parts& parts, Recipe& recipe) {
         operation.units = units;
         operation.busy = static_cast<std::uint16_t>(busy);
         operation.vector = units & machine_.vector_units;
-        for (unsigned i = 0; i < parts.source_count; ++i)
-            add(operation.sources, operation.source_count, parts.sources[i]);
+        parts.sources.add_to(operation.sources, operation.source_count);
         if (first) {
             operation.latency = static_cast<std::uint16_t>(parts.latency);
-            for (unsigned i = 0; i < parts.result_count; ++i)
-                add(operation.results, operation.result_count, parts.results[i]);
+            parts.results.add_to(operation.results, operation.result_count);
         }
         first = false;
         ++recipe.operations;
@@ -206,10 +184,11 @@ void RecipeBook::add_compute(const Parts& parts, Recipe& recipe) {
 }
 
 // A load that makes rbp, and rsp from the old rbp beside it.
-void RecipeBook::make_leave(const MemoryOperand& load, const Parts& parts, Recipe& recipe) {
+void RecipeBook::make_leave(const Parts& parts, Recipe& recipe) {
     constexpr std::uint8_t rbp = 5;
+    const Cost* const own = cost(parts.name);
     Operation& pointer = operations_.emplace_back();
-    pointer.units = parts.cost && !parts.cost->uses.empty() ? parts.cost->uses.front().units : 0;
+    pointer.units = own && !own->uses.empty() ? own->uses.front().units : 0;
     pointer.latency = 1;
     add(pointer.sources, pointer.source_count, rbp);
     add(pointer.results, pointer.result_count, rsp);
@@ -220,11 +199,137 @@ void RecipeBook::make_leave(const MemoryOperand& load, const Parts& parts, Recip
     add(loaded.sources, loaded.source_count, rbp);
     add(loaded.results, loaded.result_count, rbp);
     recipe.operations = 2;
-    recipe.known = parts.cost || cpu_.ideal;
-    recipe.half_slots = static_cast<std::uint8_t>(2 * (parts.cost ? parts.cost->uops : 1));
-    recipe.load_bytes = static_cast<std::uint8_t>(load.size);
+    recipe.known = own || cpu_.ideal;
+    recipe.half_slots = static_cast<std::uint8_t>(2 * (own ? own->uops : 1));
+    recipe.load_bytes = static_cast<std::uint8_t>(parts.load->size);
     recipe.base = rbp;
     recipe.stack_written = true;
+}
+
+// What renaming alone does, or does without its operands. False: the instruction is none of these.
+bool RecipeBook::make_renamed(const Parts& parts, Recipe& recipe) {
+    if (parts.memory()) return false;
+    if (is_eliminated_move(parts.name) && parts.sources.count == 1 && parts.results.count == 1) {
+        recipe.kind = RecipeKind::move;
+        recipe.from = parts.sources.units[0], recipe.to = parts.results.units[0];
+        recipe.stack_sync = recipe.from == rsp, recipe.stack_written = recipe.to == rsp;
+        return true;
+    }
+    if (is_exchange(parts.name) && parts.results.count == 2) {
+        recipe.kind = RecipeKind::exchange;
+        recipe.from = parts.results.units[0], recipe.to = parts.results.units[1];
+        recipe.half_slots = 4;
+        return true;
+    }
+    if (!same_sources(parts.operands) || !is_zero_idiom(parts.name)) return false;
+    recipe.kind = RecipeKind::idiom;
+    Operation& operation = operations_.emplace_back();
+    parts.results.add_to(operation.results, operation.result_count);
+    recipe.operations = 1;
+    // Vector zeroing of a legacy instruction still takes a unit (measured: four a cycle).
+    if (parts.name[0] != 'V' && is_vector(parts.results.units[0])) operation.units = machine_.zeroing_units;
+    return true;
+}
+
+// The cost of what it computes, beside its load and store.
+void RecipeBook::choose_cost(const Cost* own, bool is_total, Parts& parts, Recipe& recipe) const {
+    parts.cost = own;
+    parts.latency = own ? own->latency : 1;
+    recipe.latency = static_cast<std::uint16_t>(parts.latency);
+    if (parts.memory() && !is_total) {
+        const Cost* plain = cpu_.overlay.find(parts.name) ? nullptr : register_form(parts.name);
+        if (plain && plain->advance == 0) {
+            parts.cost = plain;
+            parts.latency = plain->latency;
+        } else if (own) {
+            const bool vector = parts.results.count && is_vector(parts.results.units[0]);
+            const unsigned load = own->advance ? own->advance : vector ? machine_.load_vector : machine_.load_integer;
+            parts.latency = own->latency > load ? own->latency - load : own->latency ? 1u : 0u;
+        }
+    }
+    add_guess(own, recipe);
+    static const Cost unknown{.uops = 1, .latency = 1, .advance = 0, .uses = {}};
+    if (!parts.cost) parts.cost = &unknown;
+    recipe.half_slots = static_cast<std::uint8_t>(2 * std::clamp<unsigned>(own ? own->uops : 1, 1, 60));
+}
+
+// The registers that an address is made of.
+void RecipeBook::add_address(const Parts& parts, const MemoryOperand& of, Operation& operation) {
+    if (of.base != no_register && !(parts.stack && of.base == rsp))
+        add(operation.sources, operation.source_count, of.base);
+    if (of.index != no_register) add(operation.sources, operation.source_count, of.index);
+    if (!parts.stack && parts.operands.address[1] != 0xff)
+        add(operation.sources, operation.source_count, parts.operands.address[1]);
+}
+
+void RecipeBook::add_load(const Parts& parts, Recipe& recipe) {
+    const MemoryOperand& load = *parts.load;
+    Operation& operation = operations_.emplace_back();
+    operation.kind = OperationKind::load;
+    operation.units = machine_.load_units;
+    const bool indexed = load.index != no_register && load.scale > 1 && !parts.vector_data;
+    operation.latency = static_cast<std::uint16_t>((parts.vector_data ? machine_.load_vector : machine_.load_integer) +
+                                                   (indexed ? machine_.load_indexed : 0));
+    add_address(parts, load, operation);
+    add(operation.results, operation.result_count, value::loaded);
+    if (parts.moves_only && !parts.store) parts.results.add_to(operation.results, operation.result_count);
+    ++recipe.operations;
+    recipe.load_bytes = static_cast<std::uint8_t>(std::min<unsigned>(load.size, 64));
+    recipe.vector_load = parts.vector_data;
+    const bool renamed = !parts.vector_data && !recipe.locked && renames_load(parts.name, parts.store);
+    recipe.load_name = renamed ? operand_name(load) : 0;
+    if (!parts.vector_data) return;
+    Operation& port = operations_.emplace_back();
+    port.units = machine_.vector_load_units;
+    port.vector = true;
+    port.busy = load.size > 32 ? 2 : 1;
+    add(port.sources, port.source_count, value::loaded);
+    ++recipe.operations;
+}
+
+void RecipeBook::add_store(const Parts& parts, Recipe& recipe) {
+    const MemoryOperand& store = *parts.store;
+    Operation& address = operations_.emplace_back();
+    address.kind = OperationKind::store_address;
+    address.units = machine_.store_units;
+    address.latency = 1;
+    add_address(parts, store, address);
+    Operation& data = operations_.emplace_back();
+    data.kind = OperationKind::store_data;
+    data.vector = parts.vector_data;
+    data.units = parts.vector_data ? machine_.vector_store_units : 0;
+    data.busy = store.size > 32 ? 2 : 1;
+    data.latency = 1;
+    if (!parts.moves_only) add(data.sources, data.source_count, value::computed);
+    else if (parts.load) add(data.sources, data.source_count, value::loaded);
+    else parts.sources.add_to(data.sources, data.source_count);
+    recipe.operations += 2;
+    recipe.store_bytes = static_cast<std::uint8_t>(std::min<unsigned>(store.size, 64));
+    recipe.vector_store = parts.vector_data;
+    recipe.store_name = parts.vector_data || recipe.locked ? 0 : operand_name(store);
+}
+
+// A load, what is computed and a store, as far as there are any.
+void RecipeBook::make_ordinary(Parts& parts, Recipe& recipe) {
+    if (const MemoryOperand* operand = parts.load ? parts.load : parts.store) {
+        if (operand->base < 16) recipe.base = operand->base;
+        if (operand->index < 16) recipe.index = operand->index;
+    }
+    recipe.stack_sync =
+        !parts.stack && (parts.sources.contains(rsp) || recipe.base == rsp || parts.operands.address[0] == rsp);
+    recipe.stack_written = !parts.stack && parts.results.contains(rsp);
+    if (recipe.locked)
+        recipe.locked_cycles =
+            static_cast<std::uint8_t>(parts.name.starts_with("CMPXCHG16") ? machine_.locked_compare_16
+                                      : parts.name.starts_with("CMPXCHG") ? machine_.locked_compare
+                                                                          : machine_.locked);
+    if (parts.load) add_load(parts, recipe);
+    if (!parts.moves_only) {
+        if (parts.load) parts.sources.add(value::loaded);
+        if (parts.store) parts.results.add(value::computed);
+        add_compute(parts, recipe);
+    }
+    if (parts.store) add_store(parts, recipe);
 }
 
 Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands, std::string_view name,
@@ -234,8 +339,7 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
     recipe.branch = instruction.flow != Flow::next;
     recipe.locked = instruction.locked;
     if (name.starts_with("PREFETCH")) {  // a load that nobody waits for
-        Operation& operation = operations_.emplace_back();
-        operation.units = machine_.load_units;
+        operations_.emplace_back().units = machine_.load_units;
         recipe.operations = 1;
         return recipe;
     }
@@ -245,67 +349,23 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
         return recipe;
     }
     if (instruction.special == Special::string) recipe.string = cpu_.overlay.string(name, instruction.rep);
-    if (!special_name(instruction.special).empty()) {
+    if (!special_name(instruction.special).empty())
         recipe.system = cpu_.overlay.system(instruction.special, name, control_register(name, bytes));
-    }
-    Parts parts{.name = name};
-    const MemoryOperand* load = nullptr;
-    const MemoryOperand* store = nullptr;
-    for (unsigned i = 0; i < instruction.operand_count; ++i) {
-        if (instruction.memory[i].kind != AccessKind::store) load = &instruction.memory[i];
-        if (instruction.memory[i].kind != AccessKind::load) store = &instruction.memory[i];
-    }
-    const bool stack = starts_with_any(name, {"PUSH", "POP", "CALL", "RET"}) && !name.starts_with("POPCNT");
-    recipe.stack_engine = stack;
-    for (unsigned i = 0; i < operands.count; ++i) {
-        const RegisterUse& use = operands.registers[i];
-        if (stack && use.unit == rsp) continue;
-        if (!use.written || use.merged) add(parts.sources, parts.source_count, use.unit);
-        if (use.written) add(parts.results, parts.result_count, use.unit);
-    }
-    // A 64-bit instruction's moves rename.
-    if (!load && !store && is_eliminated_move(name) && parts.source_count == 1 && parts.result_count == 1) {
-        recipe.kind = RecipeKind::move;
-        recipe.from = parts.sources[0], recipe.to = parts.results[0];
-        recipe.stack_sync = recipe.from == rsp, recipe.stack_written = recipe.to == rsp;
+    Parts parts(instruction, operands, name);
+    recipe.stack_engine = parts.stack;
+    if (make_renamed(parts, recipe)) return recipe;
+    if (parts.load && name.starts_with("LEAVE")) {
+        make_leave(parts, recipe);
         return recipe;
     }
-    if ((name == "XCHG64rr" || name == "XCHG32rr" || name == "XCHG64ar" || name == "XCHG32ar") &&
-        parts.result_count == 2) {
-        recipe.kind = RecipeKind::exchange;
-        recipe.from = parts.results[0], recipe.to = parts.results[1];
-        recipe.half_slots = 4;
-        return recipe;
-    }
-    if (!load && !store && same_sources(operands) && is_zero_idiom(name)) {
-        recipe.kind = RecipeKind::idiom;
-        Operation& operation = operations_.emplace_back();
-        for (unsigned i = 0; i < parts.result_count; ++i)
-            add(operation.results, operation.result_count, parts.results[i]);
-        recipe.operations = 1;
-        // Vector zeroing of a legacy instruction still takes a unit (measured: four a cycle).
-        if (name[0] != 'V' && is_vector(parts.results[0])) operation.units = machine_.zeroing_units;
-        return recipe;
-    }
-    if (!load && !store && same_sources(operands) && breaks_dependency(name))
-        keep_flags(parts.sources, parts.source_count);
-
-    if (name.starts_with("LEA") && name != "LEAVE" && name != "LEAVE64") {
-        recipe.stack_sync = operands.address[0] == rsp;
-        recipe.stack_written = parts.result_count && parts.results[0] == rsp;
+    if (name.starts_with("LEA")) {
         make_lea(instruction.memory[0], parts, recipe);
         return recipe;
     }
-    if (load && (name == "LEAVE64" || name == "LEAVE")) {
-        parts.cost = cost(name);
-        make_leave(*load, parts, recipe);
-        return recipe;
-    }
-    // The pattern fnstcw;fldcw shows no chain: the control word that is stored is not waited for.
-    if (name == "FNSTCW16m") parts.source_count = 0;
     // A total: one operation that the accesses belong to, as long as its results take.
     const Cost total{.uops = 1, .latency = system_latency(recipe)};
-    const Cost* own = recipe.system || recipe.string ? &total : cost(name);
+    const bool is_total = recipe.system || recipe.string;
+    const Cost* own = is_total ? &total : cost(name);
     Cost by_value;
     if (own && own->quotient_bits && quotient_bits) {
         by_value = *own;
@@ -313,108 +373,8 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
         by_value.low = by_value.high = by_value.latency;
         own = &by_value;
     }
-    parts.load = load, parts.store = store;
-    parts.cost = own;
-    parts.latency = own ? own->latency : 1;
-    const MemoryOperand* operand = load ? load : store;
-    if (operand && operand->base < 16) recipe.base = operand->base;
-    if (operand && operand->index < 16) recipe.index = operand->index;
-    recipe.stack_sync = !stack && (std::find(parts.sources.begin(), parts.sources.begin() + parts.source_count, rsp) !=
-                                       parts.sources.begin() + parts.source_count ||
-                                   recipe.base == rsp || operands.address[0] == rsp);
-    recipe.stack_written = !stack && std::find(parts.results.begin(), parts.results.begin() + parts.result_count,
-                                               rsp) != parts.results.begin() + parts.result_count;
-    recipe.latency = static_cast<std::uint16_t>(parts.latency);
-    if ((load || store) && own != &total) {
-        const Cost* plain = cpu_.overlay.find(name) ? nullptr : register_form(name);
-        if (plain && plain->advance == 0) {
-            parts.cost = plain;
-            parts.latency = plain->latency;
-        } else if (own) {
-            const unsigned part = own->advance ? own->advance : is_vector(parts.results[0]) ? 7u : 4u;
-            parts.latency = own->latency > part ? own->latency - part : own->latency ? 1u : 0u;
-        }
-    }
-    add_guess(own, recipe);
-    static const Cost unknown{.uops = 1, .latency = 1, .advance = 0, .uses = {}};
-    if (!parts.cost) parts.cost = &unknown;
-    recipe.half_slots = static_cast<std::uint8_t>(2 * std::clamp<unsigned>(own ? own->uops : 1, 1, 60));
-
-    const bool vector_data = (parts.result_count && is_vector(parts.results[0])) ||
-                             (parts.source_count && std::any_of(parts.sources.begin(),
-                                                                parts.sources.begin() + parts.source_count, is_vector));
-    std::uint8_t addresses[2] = {operands.address[0], operands.address[1]};
-    const auto address_sources = [&](Operation& operation, const MemoryOperand& of) {
-        if (of.base != no_register && !(stack && of.base == rsp))
-            add(operation.sources, operation.source_count, of.base);
-        if (of.index != no_register) add(operation.sources, operation.source_count, of.index);
-        if (!stack && addresses[1] != 0xff) add(operation.sources, operation.source_count, addresses[1]);
-    };
-    const bool moves_only =
-        (load || store) &&
-        (starts_with_any(name, {"MOV", "VMOV", "PUSH", "POP", "LDDQU", "VLDDQU", "VBROADCAST", "KMOV"}) &&
-         !name.starts_with("POPCNT") && !name.starts_with("MOVBE")) &&
-        !starts_with_any(name, {"MOVHP", "MOVLP", "VMOVHP", "VMOVLP", "POPF", "PUSHF"});
-    if (load) {
-        Operation& operation = operations_.emplace_back();
-        operation.kind = OperationKind::load;
-        operation.units = machine_.load_units;
-        operation.latency = static_cast<std::uint16_t>(
-            (vector_data ? machine_.load_vector : machine_.load_integer) +
-            (load->index != no_register && load->scale > 1 && !vector_data ? machine_.load_indexed : 0));
-        address_sources(operation, *load);
-        add(operation.results, operation.result_count, value::loaded);
-        ++recipe.operations;
-        recipe.load_bytes = static_cast<std::uint8_t>(std::min<unsigned>(load->size, 64));
-        recipe.vector_load = vector_data;
-        const bool simple =
-            moves_only || (store && !starts_with_any(name, {"XADD", "XCHG", "CMPXCHG", "BT", "SH", "RO", "RC", "SA"}));
-        recipe.load_name = vector_data || !simple || recipe.locked ? 0 : operand_name(*load);
-        if (vector_data) {
-            Operation& port = operations_.emplace_back();
-            port.units = machine_.vector_load_units;
-            port.vector = true;
-            port.busy = load->size > 32 ? 2 : 1;
-            add(port.sources, port.source_count, value::loaded);
-            ++recipe.operations;
-        }
-    }
-    if (recipe.locked) {
-        recipe.locked_cycles = static_cast<std::uint8_t>(name.starts_with("CMPXCHG16") ? 14
-                                                         : name.starts_with("CMPXCHG") ? 9
-                                                                                       : 7);
-    }
-    if (moves_only && load && !store) {
-        for (unsigned i = 0; i < parts.result_count; ++i) {
-            Operation& operation = operations_[recipe.first];
-            add(operation.results, operation.result_count, parts.results[i]);
-        }
-    } else if (!moves_only) {
-        if (load) add(parts.sources, parts.source_count, value::loaded);
-        if (store) add(parts.results, parts.result_count, value::computed);
-        add_compute(parts, recipe);
-    }
-    if (store) {
-        Operation& address = operations_.emplace_back();
-        address.kind = OperationKind::store_address;
-        address.units = machine_.store_units;
-        address.latency = 1;
-        address_sources(address, *store);
-        Operation& data = operations_.emplace_back();
-        data.kind = OperationKind::store_data;
-        data.vector = vector_data;
-        data.units = vector_data ? machine_.vector_store_units : 0;
-        data.busy = store->size > 32 ? 2 : 1;
-        data.latency = 1;
-        if (!moves_only) add(data.sources, data.source_count, value::computed);
-        else if (load) add(data.sources, data.source_count, value::loaded);
-        else
-            for (unsigned i = 0; i < parts.source_count; ++i) add(data.sources, data.source_count, parts.sources[i]);
-        recipe.operations += 2;
-        recipe.store_bytes = static_cast<std::uint8_t>(std::min<unsigned>(store->size, 64));
-        recipe.vector_store = vector_data;
-        recipe.store_name = vector_data || recipe.locked ? 0 : operand_name(*store);
-    }
+    choose_cost(own, is_total, parts, recipe);
+    make_ordinary(parts, recipe);
     return recipe;
 }
 
@@ -424,17 +384,6 @@ void RecipeBook::fuse(const Recipe& compare, Recipe& branch) {
     for (unsigned i = 0; i < compare.operations; ++i)
         if (Operation& operation = operations_[compare.first + i]; operation.kind == OperationKind::compute)
             operation.units = machine_.branch_units;
-}
-
-bool RecipeBook::fuses(std::string_view compare, const Instruction& instruction, const Operands&,
-                       std::string_view branch) {
-    if (!branch.starts_with("JCC")) return false;
-    if (instruction.operand_count &&
-        (instruction.memory[0].kind != AccessKind::load || compare.find("mi") != compare.npos))
-        return false;  // nor do those that have memory and an immediate
-    return starts_with_any(compare, {"CMP8", "CMP16", "CMP32", "CMP64", "TEST",  "ADD8",  "ADD16", "ADD32", "ADD64",
-                                     "SUB8", "SUB16", "SUB32", "SUB64", "AND8",  "AND16", "AND32", "AND64", "OR8",
-                                     "OR16", "OR32",  "OR64",  "XOR8",  "XOR16", "XOR32", "XOR64", "INC",   "DEC"});
 }
 
 }  // namespace sim::timing

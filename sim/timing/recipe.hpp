@@ -73,9 +73,6 @@ class RecipeBook {
     // `quotient_bits`: of a division whose values are known.
     Recipe make(const Instruction&, const Operands&, std::string_view name, std::span<const std::uint8_t> bytes,
                 std::optional<unsigned> quotient_bits = {});
-    // Whether a conditional branch behind an instruction of that name is one operation with it.
-    static bool fuses(std::string_view compare, const Instruction&, const Operands&, std::string_view branch);
-
     // Makes the two one operation on a branch unit.
     void fuse(const Recipe& compare, Recipe& branch);
 
@@ -84,10 +81,16 @@ class RecipeBook {
   private:
     struct Parts;
     const Cost* cost(std::string_view name) const;
-    void make_leave(const MemoryOperand&, const Parts&, Recipe&);
-    void make_lea(const MemoryOperand& address, const Parts&, Recipe&);
     const Cost* register_form(std::string_view name) const;
+    void choose_cost(const Cost* own, bool is_total, Parts&, Recipe&) const;
+    bool make_renamed(const Parts&, Recipe&);
+    void make_lea(const MemoryOperand& address, const Parts&, Recipe&);
+    void make_leave(const Parts&, Recipe&);
+    void make_ordinary(Parts&, Recipe&);
+    static void add_address(const Parts&, const MemoryOperand&, Operation&);
+    void add_load(const Parts&, Recipe&);
     void add_compute(const Parts&, Recipe&);
+    void add_store(const Parts&, Recipe&);
     void add_guess(const Cost*, Recipe&) const;
 
     const Cpu& cpu_;
