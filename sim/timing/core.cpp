@@ -55,18 +55,18 @@ std::uint64_t Core::retire(std::uint64_t complete, unsigned slots) {
     return at;
 }
 
-// The L1 takes one line a cycle; neighbours in program order that go to the same line go together.
+// The L1 takes one aligned piece of a line a cycle; neighbours in program order that go to the same one go together.
 void Core::commit_store(const Access& access, std::uint64_t retired) {
-    const std::uint64_t line = access.physical_address >> 6;
+    const std::uint64_t piece = access.physical_address / machine_.store_merge_bytes;
     const bool crossing = (access.physical_address & 63) + access.size > 64;
-    const bool merges = line == last_line_ && !crossing && last_commit_ > retired;
+    const bool merges = piece == last_piece_ && !crossing && last_commit_ > retired;
     if (!merges) {
         // Lines are asked for as stores retire, several at a time, though stores go to the cache in order.
         const std::uint64_t asked = retired + 1;
         last_commit_ = std::max(last_commit_ + 1 + crossing, asked);
         if (memory_ && !access.io) last_commit_ = std::max(last_commit_, asked + memory_->store(access, asked).cycles);
     }
-    last_line_ = line;
+    last_piece_ = piece;
     ++store_, store_queue_.put(last_commit_);
     for (std::uint64_t granule = access.virtual_address >> 3;
          granule <= (access.virtual_address + access.size - 1) >> 3; ++granule)

@@ -165,7 +165,7 @@ class Core {
     Queue reorder_, store_queue_;
     std::uint64_t store_ = 0;
     std::vector<Store> stores_;
-    std::uint64_t last_commit_ = 0, last_line_ = ~0ull;
+    std::uint64_t last_commit_ = 0, last_piece_ = ~0ull;
     bool renamed_ = false;  // the load at hand was
     std::uint64_t last_renamed_ = 0;
     std::uint32_t versions_[value::count] = {};  // how often each register was written

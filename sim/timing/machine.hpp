@@ -21,6 +21,7 @@ struct Machine {
     // Store to load: from the store's data to the load's use.
     unsigned forward_integer = 0, forward_vector = 0, forward_to_vector = 0, forward_32_bytes = 0, forward_64_bytes = 0,
              forward_failed = 0, forward_failed_vector = 0;
+    unsigned store_merge_bytes = 0;  // aligned: stores in a row that go there together; a power of two
     // From one locked operation to the next: of most kinds, CMPXCHG, CMPXCHG16B.
     unsigned locked = 0, locked_compare = 0, locked_compare_16 = 0;
 

@@ -30,6 +30,7 @@ constexpr NumberField numbers[] = {
     FIELD(forward_64_bytes, 0, 200),
     FIELD(forward_failed, 0, 200),
     FIELD(forward_failed_vector, 0, 200),
+    FIELD(store_merge_bytes, 1, 64),
     FIELD(locked, 1, 200),
     FIELD(locked_compare, 1, 200),
     FIELD(locked_compare_16, 1, 200),
