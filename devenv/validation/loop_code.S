@@ -148,11 +148,12 @@ LOOP(crossing_stores)
     ret
 
 LOOP(flush)                         /* a line written, flushed, and read again */
+    mov rdx, rdi
     mov rax, rdi
 1:  mov [rax], rax
     clflush [rax]
     mfence
-    mov rax, [rax]
+    mov rax, [rdx]                  /* not by the store's name, which the renamer would know */
     dec rcx
     jnz 1b
     ret

@@ -204,8 +204,9 @@ constexpr OpcodeInfo rules[] = {
     {.name = "LFENCE", .special = Special::lfence},
     {.name = "MFENCE", .special = Special::mfence},
     {.name = "SFENCE", .special = Special::sfence},
-    {.name = "CLFLUSH*", .special = Special::clflush, .implicit = Implicit::none_used},
-    {.name = "CLWB", .special = Special::clflush, .implicit = Implicit::none_used},
+    // Checked as the load of a byte (SDM 2A, CLFLUSH), and the model must know which line.
+    {.name = "CLFLUSH*", .special = Special::clflush, .direction = Direction::load, .size = 1},
+    {.name = "CLWB", .special = Special::clflush, .direction = Direction::load, .size = 1},
     {.name = "CLDEMOTE", .special = Special::nop, .implicit = Implicit::none_used},
     {.name = "PREFETCH*", .special = Special::nop, .implicit = Implicit::none_used},
     {.name = "LEA16r", .implicit = Implicit::none_used},

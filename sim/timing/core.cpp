@@ -56,15 +56,19 @@ std::uint64_t Core::retire(std::uint64_t complete, unsigned slots) {
 }
 
 // The L1 takes one aligned piece of a line a cycle; neighbours in program order that go to the same one go together.
-void Core::commit_store(const Access& access, std::uint64_t retired) {
+void Core::commit_store(const Access& access, bool nontemporal, std::uint64_t retired) {
     const std::uint64_t piece = access.physical_address / machine_.store_merge_bytes;
     const bool crossing = (access.physical_address & 63) + access.size > 64;
     const bool merges = piece == last_piece_ && !crossing && last_commit_ > retired;
     if (!merges) {
         // Lines are asked for as stores retire, several at a time, though stores go to the cache in order.
         const std::uint64_t asked = retired + 1;
-        last_commit_ = std::max(last_commit_ + 1 + crossing, asked);
-        if (memory_ && !access.io) last_commit_ = std::max(last_commit_, asked + memory_->store(access, asked).cycles);
+        last_commit_ = std::max(last_commit_ + 1 + (crossing ? machine_.store_crossing : 0), asked);
+        if (memory_ && !access.io) {
+            const Memory::Delay delay =
+                nontemporal ? memory_->store_past(access, asked) : memory_->store(access, asked);
+            last_commit_ = std::max(last_commit_, asked + delay.cycles);
+        }
     }
     last_piece_ = piece;
     ++store_, store_queue_.put(last_commit_);
@@ -229,7 +233,7 @@ const InstructionTimes& Core::step(const Recipe& recipe, std::span<const Access>
     if (recipe.load_bytes && recipe.operations) loads_.leave(retired);  // who has entered
     if (recipe.store_bytes)
         for (const Access& access : accesses)
-            if (access.kind != AccessKind::load) commit_store(access, retired);
+            if (access.kind != AccessKind::load) commit_store(access, recipe.nontemporal, retired);
     blame(last.at, last.by);
     times_.complete = std::max(times_.complete, times_.issue);  // a renamed load issues after its value is there
     return times_;

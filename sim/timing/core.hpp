@@ -108,6 +108,7 @@ class Core {
     void count() { ++number_; }                               // an instruction that drained and was not stepped
     const InstructionTimes& times() const { return times_; }  // of the last step
     std::uint64_t retired() const { return retire_.cycle; }
+    std::uint64_t stored() const { return last_commit_; }  // all stores so far are in the cache
     std::uint64_t dispatching() const { return dispatch_.cycle; }
 
   private:
@@ -148,7 +149,7 @@ class Core {
     std::uint64_t retire(std::uint64_t complete, unsigned slots);
     void stack(const Recipe&, std::uint64_t dispatched);
     void blame(std::uint64_t waited_until, Cause);
-    void commit_store(const Access&, std::uint64_t retired);
+    void commit_store(const Access&, bool nontemporal, std::uint64_t retired);
 
     const Machine machine_;
     const std::vector<Operation>& operations_;

@@ -18,6 +18,7 @@ struct Machine {
     unsigned reorder_buffer = 0, integer_scheduler = 0, vector_scheduler = 0, load_queue = 0, store_queue = 0;
     // Load to use, in cycles, with the data in L1.
     unsigned load_integer = 0, load_indexed = 0, load_vector = 0, load_crossing = 0;
+    unsigned store_crossing = 0;  // cycles of the L1 beyond one
     // Store to load: from the store's data to the load's use.
     unsigned forward_integer = 0, forward_vector = 0, forward_to_vector = 0, forward_32_bytes = 0, forward_64_bytes = 0,
              forward_failed = 0, forward_failed_vector = 0;
@@ -28,11 +29,13 @@ struct Machine {
     // Branch targets: entries of the two buffers; what a hit in the second and a miss in both cost the front end.
     unsigned l1_branch_targets = 0, l1_branch_target_ways = 0, l2_branch_targets = 0, l2_branch_target_ways = 0;
     unsigned l2_target_bubble = 0, decode_bubble = 0, return_stack = 0;
+    // Decoded instructions: entries of up to 32 bytes of code, and what is decoded a cycle where there is none.
+    unsigned op_cache_entries = 0, op_cache_ways = 0, decode_width = 0;
     // Caches. Latencies in cycles from load to use; `interval`: cycles a line on the way up from there.
     unsigned l1_data_kib = 0, l1_data_ways = 0, l1_code_kib = 0, l1_code_ways = 0;
     unsigned l2_kib = 0, l2_ways = 0, l2_latency = 0, l2_interval = 0;
     unsigned l3_kib = 0, l3_ways = 0, l3_latency = 0, l3_interval = 0;
-    unsigned dram_latency = 0, dram_interval = 0;
+    unsigned dram_latency = 0, dram_interval = 0, dram_write_interval = 0;
     unsigned l1_misses = 0, l2_misses = 0;  // at once
     // Prefetchers: the most lines that they are ahead (0: none).
     unsigned l1_lines_ahead = 0, l2_lines_ahead = 0, code_lines_ahead = 0;

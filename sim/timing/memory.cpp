@@ -59,6 +59,37 @@ SharedMemory::Reply SharedMemory::fetch(const Memory& asker, std::uint64_t line,
     return {machine_.dram_latency, Wait::memory, held && !own, insert(line, 0)};
 }
 
+SharedMemory::Reply SharedMemory::claim(const Memory& asker, std::uint64_t line) {
+    bool modified = false;
+    for (Memory* cpu : cpus_) {
+        if (cpu == &asker) continue;
+        const Cache::Entry* const entry = cpu->l2_.peek(line);
+        if (!entry) continue;
+        modified |= (*entry & Memory::written) != 0;
+        cpu->drop(line);
+    }
+    if (modified) return {machine_.transfer(), Wait::coherence, false, write_back(line)};
+    return {machine_.l3_latency, Wait::l3, false, !l3_.find(line) && insert(line, 0)};
+}
+
+bool SharedMemory::flush(std::uint64_t line, bool evict) {
+    bool modified = false;
+    for (Memory* cpu : cpus_) {
+        Cache::Entry* const entry = cpu->l2_.peek(line);
+        if (!entry) continue;
+        modified |= (*entry & Memory::written) != 0;
+        *entry &= ~Memory::written;
+        if (Cache::Entry* const first = cpu->l1_.peek(line)) *first &= ~Memory::written;
+        if (evict) cpu->drop(line);
+    }
+    if (Cache::Entry* const entry = l3_.peek(line)) {
+        modified |= (*entry & dirty) != 0;
+        *entry &= ~dirty;
+        if (evict) l3_.remove(line);
+    }
+    return modified;
+}
+
 Memory::Memory(const Machine& machine, SharedMemory& below)
     : machine_(machine),
       shared_(below),
@@ -72,10 +103,13 @@ Memory::Memory(const Machine& machine, SharedMemory& below)
       l2_misses_(machine.l2_misses),
       walkers_(machine.page_walkers),
       l2_path_(machine.l2_interval),
+      l2_writes_(machine.l2_interval),
       l3_path_(machine.l3_interval),
       dram_path_(machine.dram_interval),
+      dram_writes_(machine.dram_write_interval),
       l1_streams_(machine.l1_lines_ahead),
       l2_streams_(machine.l2_lines_ahead) {
+    combining_.fill(~0ull);
     shared_.enter(*this);
 }
 
@@ -98,23 +132,30 @@ bool Memory::own_in_l2(std::uint64_t line) {
     return alone;
 }
 
-Memory::Arrival Memory::beyond_l2(std::uint64_t line, std::uint64_t cycle, bool own, Cache::Entry flags) {
+// A line comes from below into the L2, and another one leaves. The place among the misses, which is `first`, is free
+// again when both are through.
+Memory::Arrival Memory::arrive(std::uint64_t line, std::uint64_t at, const SharedMemory::Reply& reply,
+                               Cache::Entry flags) {
     std::uint64_t& slot = l2_misses_.first();
-    std::uint64_t at = l3_path_.book(std::max(cycle, slot));
-    const SharedMemory::Reply reply = shared_.fetch(*this, line, own);
-    if (reply.from == Wait::memory) at = dram_path_.book(at);
-    if (reply.to_dram) dram_path_.book(at);
     slot = at + (reply.cycles > machine_.l2_latency ? reply.cycles - machine_.l2_latency : 0);
-    const Cache::Entry victim = l2_.insert(line, flags | (own ? written : 0) | (reply.shared ? shared : 0));
+    if (reply.to_dram) slot = std::max(slot, dram_writes_.book(at));
+    const Cache::Entry victim = l2_.insert(line, flags | (reply.shared ? shared : 0));
     if (victim != Cache::no_line) {
         const std::uint64_t gone = victim & Cache::line_mask;
         l1_.remove(gone);
         l1_code_.remove(gone);
-        if (victim & written && shared_.write_back(gone)) dram_path_.book(at);
+        if (victim & written && shared_.write_back(gone)) slot = std::max(slot, dram_writes_.book(at));
     }
     const Arrival arrival{at + machine_.beyond_l1(reply.cycles), reply.from};
     l2_fills_.start(line, arrival.at, arrival.from);
     return arrival;
+}
+
+Memory::Arrival Memory::beyond_l2(std::uint64_t line, std::uint64_t cycle, bool own, Cache::Entry flags) {
+    std::uint64_t at = l3_path_.book(std::max(cycle, l2_misses_.first()));
+    const SharedMemory::Reply reply = shared_.fetch(*this, line, own);
+    if (reply.from == Wait::memory) at = dram_path_.book(at);
+    return arrive(line, at, reply, flags | (own ? written : 0));
 }
 
 // A request of the first level, of a prefetcher of it, or of a page walk.
@@ -161,7 +202,8 @@ Memory::Arrival Memory::miss(const Place& place, std::uint64_t cycle, bool own, 
     std::uint64_t& slot = l1_misses_.first();
     const Arrival arrival = beyond_l1(place, std::max(cycle, slot), own);
     slot = arrival.at;
-    if (l1_.insert(line, flags | (own ? written : 0)) & written) l2_path_.book(cycle);  // written back to the L2
+    if (l1_.insert(line, flags | (own ? written : 0)) & written)  // written back to the L2
+        slot = std::max(slot, l2_writes_.book(arrival.at));
     l1_fills_.start(line, arrival.at, arrival.from);
     return arrival;
 }
@@ -208,6 +250,30 @@ Memory::Delay Memory::slow(const Access& access, std::uint64_t cycle, bool own) 
             arrival = second;
     const auto cycles = static_cast<unsigned>(arrival.at - cycle);
     return {cycles, cycles && translation >= arrival.at - start ? Wait::tlb : arrival.from};
+}
+
+Memory::Delay Memory::store_line(const Access& access, std::uint64_t cycle) {
+    const std::uint64_t line = access.physical_address >> line_bits;
+    if (access.size < 64 || l2_.peek(line)) return store(access, cycle);
+    const Page page = page_of(space_, access.virtual_address, access.physical_address);
+    const std::uint64_t start = cycle + translate(data_tlb_, page, access.virtual_address, cycle);
+    const std::uint64_t at = l3_path_.book(std::max(start, l2_misses_.first()));
+    const Arrival arrival = arrive(line, at, shared_.claim(*this, line), written);
+    if (l1_.insert(line, written) & written) l2_writes_.book(arrival.at);
+    l1_fills_.start(line, arrival.at, arrival.from);
+    return {static_cast<unsigned>(arrival.at - cycle), arrival.from};
+}
+
+Memory::Delay Memory::store_past(const Access& access, std::uint64_t cycle) {
+    const std::uint64_t line = access.physical_address >> line_bits;
+    const Page page = page_of(space_, access.virtual_address, access.physical_address);
+    const unsigned translation = translate(data_tlb_, page, access.virtual_address, cycle);
+    if (std::ranges::find(combining_, line) != combining_.end())
+        return {translation, translation ? Wait::tlb : Wait::none};
+    combining_[combining_next_++ % combining_.size()] = line;
+    shared_.flush(line, true);
+    const std::uint64_t at = dram_writes_.book(cycle + translation);
+    return {static_cast<unsigned>(at - cycle), at > cycle ? Wait::memory : Wait::none};
 }
 
 Memory::Delay Memory::fetch(std::uint64_t virtual_address, std::uint64_t physical_address, std::uint64_t cycle) {

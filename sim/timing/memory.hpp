@@ -38,6 +38,10 @@ class SharedMemory {
     };
     // A line that `asker` has not; `own`: to write it, so nobody else keeps it.
     Reply fetch(const Memory& asker, std::uint64_t line, bool own);
+    // The same for who will write all of it. Nothing comes from memory.
+    Reply claim(const Memory& asker, std::uint64_t line);
+    // From all caches to memory; true: it had been written.
+    bool flush(std::uint64_t line, bool evict);
     // Nobody but `owner` keeps the line.
     void take(const Memory& owner, std::uint64_t line);
     // A written line left a second level. Whether another had to go to memory.
@@ -78,6 +82,12 @@ class Memory {
             return {};
         return slow(access, cycle, true);
     }
+    // Of a string instruction's store, with which it writes the whole line: nobody has to fetch what was there.
+    Delay store_line(const Access& access, std::uint64_t cycle);
+    // Of a non-temporal store: the line leaves all caches and goes to memory.
+    Delay store_past(const Access& access, std::uint64_t cycle);
+    // Writes a modified line back (clwb); `evict`: no cache holds it afterwards (clflush). Whether it was modified.
+    bool flush(const Access& access, bool evict) { return shared_.flush(access.physical_address >> line_bits, evict); }
     // Of code, for the line that holds the address.
     Delay fetch(std::uint64_t virtual_address, std::uint64_t physical_address, std::uint64_t cycle);
     // What changes translations.
@@ -110,6 +120,7 @@ class Memory {
     Arrival beyond_l1(const Place&, std::uint64_t cycle, bool own, bool learn = true);
     // The line at a distance, if it is known where that is.
     std::optional<Place> ahead(const Place&, int distance) const;
+    Arrival arrive(std::uint64_t line, std::uint64_t at, const SharedMemory::Reply&, Cache::Entry flags);
     Arrival beyond_l2(std::uint64_t line, std::uint64_t cycle, bool own, Cache::Entry flags);
     bool own_in_l2(std::uint64_t line);
     unsigned translate(Tlb&, const Page&, std::uint64_t virtual_address, std::uint64_t cycle);
@@ -124,7 +135,9 @@ class Memory {
     Cache walked_[3];  // page-walk caches: by where they lead, a table of level 1, 2, 3
     Fills l1_fills_, l2_fills_, code_fills_;
     InFlight l1_misses_, l2_misses_, walkers_;
-    Path l2_path_, l3_path_, dram_path_;
+    Path l2_path_, l2_writes_, l3_path_, dram_path_, dram_writes_;
+    std::array<std::uint64_t, 8> combining_;  // lines that are being written past the caches
+    std::size_t combining_next_ = 0;
     StreamPrefetcher l1_streams_, l2_streams_;
     // Where pages of 4 KiB lay that the second-level TLB was asked for lately, for prefetchers that cross into one.
     struct Mapping {

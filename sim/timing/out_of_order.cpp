@@ -16,9 +16,11 @@ namespace {
 
 using timing::Recipe;
 
+constexpr unsigned region_bits = 5;  // of code that an entry of the op cache holds
+
 struct Prepared {
     Recipe recipe;
-    bool new_line = false;
+    bool new_region = false;  // of code, as the op cache knows them
 };
 
 class OutOfOrderModel final : public TimingModel {
@@ -44,7 +46,7 @@ class OutOfOrderModel final : public TimingModel {
         std::vector<Prepared>& block = blocks_[code.id];
         block.clear();
         block.reserve(code.instructions.size());
-        std::uint64_t line = ~0ull;
+        std::uint64_t region = ~0ull;
         std::string before;
         for (std::size_t i = 0; i < code.instructions.size(); ++i) {
             const Instruction& instruction = code.instructions[i];
@@ -60,8 +62,8 @@ class OutOfOrderModel final : public TimingModel {
                     book_.fuse(block.back().recipe, one.recipe);
                 before = name;
             }
-            one.new_line = instruction.address >> line_bits != line;
-            line = instruction.address >> line_bits;
+            one.new_region = instruction.address >> region_bits != region;
+            region = instruction.address >> region_bits;
             block.push_back(one);
         }
     }
@@ -77,7 +79,9 @@ class OutOfOrderModel final : public TimingModel {
             const Prepared& one = prepared[i];
             const Access* first = access;
             while (access != accesses_end && access->instruction <= block.first + i) ++access;
-            if (one.new_line || i == 0) fetch(code, block.first + i);
+            if (one.new_region || i == 0) fetch(code, block.first + i);
+            if (decoding_) [[unlikely]]
+                decode();
             if (one.recipe.system || one.recipe.string) [[unlikely]]
                 out[i] = total(one.recipe, {first, access});
             else out[i] = ordinary(one, {first, access}, whole && i + 1 == block.count && block.taken);
@@ -144,12 +148,14 @@ class OutOfOrderModel final : public TimingModel {
     // System and string instructions.
     RetireTime total(const Recipe& recipe, std::span<const Access> accesses) {
         const bool drains = recipe.system && recipe.system->drains;
-        const bool here = recipe.string || drains;  // its accesses count here; else the core makes them
+        const bool flushes = recipe.system && recipe.system->special == Special::clflush;
+        const bool here = recipe.string || (drains && !flushes);  // its accesses count here; else the core makes them
         Moved moved;
         if (recipe.string) std::swap(moved, begun_);
         if (here)
             for (const Access& access : accesses) move(moved, access);
-        const timing::Range cycles = recipe.system ? recipe.system->cycles : recipe.string->cycles(moved.most());
+        const timing::Range cycles =
+            recipe.system ? system_cycles(*recipe.system, accesses) : recipe.string->cycles(moved.most());
         Guess guessed = guess(cycles, recipe.system ? recipe.system->evidence : recipe.string->evidence);
         guessed.add(guess(device_.cycles, device_.evidence), moved.device_accesses);
         if (drains) core_.count();
@@ -159,6 +165,17 @@ class OutOfOrderModel final : public TimingModel {
         const auto limited = static_cast<unsigned>(std::min<std::uint64_t>(whole, 1u << 30));
         core_.step_total(recipe, here ? std::span<const Access>() : accesses, limited, drains);
         return since(times_.retire, guessed);
+    }
+
+    // A flush takes longer where the line was written. A fence waits until the stores before it are in the cache.
+    timing::Range system_cycles(const timing::SystemCost& cost, std::span<const Access> accesses) {
+        if (cost.special == Special::mfence) core_.hold_until(core_.stored(), Wait::memory);
+        bool modified = false;
+        if (cost.special == Special::clflush) {
+            const bool keeps = std::ranges::find(cost.opcodes, "CLWB") != cost.opcodes.end();
+            for (const Access& access : accesses) modified |= memory_.flush(access, !keeps);
+        }
+        return modified && cost.modified ? timing::Range{cost.modified, cost.modified, cost.modified} : cost.cycles;
     }
 
     // What a string instruction moves, or one that saves much state. It asks for a line a cycle.
@@ -176,7 +193,10 @@ class OutOfOrderModel final : public TimingModel {
         } else if (access.physical_address >> line_bits != moved.line) {
             moved.line = access.physical_address >> line_bits;
             const std::uint64_t asked = moved.lines++;
-            if (const unsigned wait = memory_.load(access, core_.retired() + asked).cycles)
+            const std::uint64_t at = core_.retired() + asked;
+            if (const unsigned wait =
+                    (access.kind == AccessKind::store ? memory_.store_line(access, at) : memory_.load(access, at))
+                        .cycles)
                 moved.last_line_at = std::max(moved.last_line_at, asked + wait);
         }
     }
@@ -184,10 +204,24 @@ class OutOfOrderModel final : public TimingModel {
     void fetch(const CodeBlock& code, std::uint32_t index) {
         const std::uint64_t virtual_address = code.instructions[index].address,
                             address = code.physical_address + (virtual_address - code.address);
+        if (const std::uint64_t region = address >> region_bits; region != fetched_region_) {
+            fetched_region_ = region;
+            decoding_ = !op_cache_.touch(region);
+        } else {
+            decoding_ = false;  // a short loop: decoded before
+        }
         if (address >> line_bits == fetched_line_) return;
         fetched_line_ = address >> line_bits;
         if (const unsigned wait = memory_.fetch(virtual_address, address, core_.dispatching()).cycles)
             core_.delay_dispatch(wait);
+    }
+
+    // An instruction that the op cache does not hold. Decoding runs ahead of dispatch by what its queue holds.
+    void decode() {
+        constexpr std::uint64_t ahead = 8;
+        if (core_.dispatching() > ahead) decode_.advance(core_.dispatching() - ahead);
+        decode_.take(1);
+        core_.hold_until(decode_.cycle, Wait::front_end);
     }
 
     // The last instruction of a whole code block: where control goes, and whether the front end knew.
@@ -241,7 +275,10 @@ class OutOfOrderModel final : public TimingModel {
     std::vector<std::vector<Prepared>> blocks_;      // by code id
     const InstructionTimes& times_ = core_.times();  // of the instruction that ran last
     Cycle retired_ = 0;
-    std::uint64_t fetched_line_ = ~0ull;
+    std::uint64_t fetched_line_ = ~0ull, fetched_region_ = ~0ull;
+    Cache op_cache_{cpu_->machine.op_cache_entries, cpu_->machine.op_cache_ways};
+    timing::Slots decode_{cpu_->machine.decode_width};
+    bool decoding_ = false;  // the code at hand is not in the op cache
     BranchPredictor predictor_{cpu_->machine};
     Moved begun_;  // by a string instruction that has not retired yet
     const Instruction* pending_ = nullptr;

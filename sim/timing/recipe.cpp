@@ -306,6 +306,7 @@ void RecipeBook::add_store(const Parts& parts, Recipe& recipe) {
     recipe.operations += 2;
     recipe.store_bytes = static_cast<std::uint8_t>(std::min<unsigned>(store.size, 64));
     recipe.vector_store = parts.vector_data;
+    recipe.nontemporal = starts_with_any(parts.name, {"MOVNT", "VMOVNT"});
     recipe.store_name = parts.vector_data || recipe.locked ? 0 : operand_name(store);
 }
 

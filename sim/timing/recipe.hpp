@@ -48,6 +48,7 @@ struct Recipe {
     bool stack_engine = false;  // moves rsp at rename
     bool stack_sync = false;    // reads rsp explicitly: a stack engine that has moved it inserts an operation
     bool locked = false;
+    bool nontemporal = false;  // a store past the caches
     bool branch = false;
     bool known = true;  // false: nobody knows its cost
     std::uint8_t load_bytes = 0, store_bytes = 0;

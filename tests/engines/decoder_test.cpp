@@ -129,12 +129,12 @@ TEST_F(DecoderTest, MemoryOperandsAddressesSizesAndKinds) {
         {"f0 48 0f c7 0f", "rmw16 [rdi]"},                                 // lock cmpxchg16b
         {"48 f7 37", "load8 [rdi]"},                                       // div qword
         {"d7", "load1 [rbx]"},                                             // xlat
+        {"0f ae 3f", "load1 [rdi]"},                                       // clflush
         // Addresses that are not used, or not as data.
         {"48 8d 44 24 08", ""},  // lea
         {"0f 1f 44 00 00", ""},  // nop
         {"0f 18 0f", ""},        // prefetcht0
         {"0f 0d 0f", ""},        // prefetchw
-        {"0f ae 3f", ""},        // clflush
         {"0f 01 3f", ""},        // invlpg
         {"0f b9 07", ""},        // ud1
         // Stack.
