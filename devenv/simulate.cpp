@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <devenv/engines.hpp>
 #include <devenv/numbers.hpp>
@@ -7,6 +8,7 @@
 #include <devenv/simulate.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/progress.hpp>
+#include <functional>
 #include <map>
 #include <sim/trace/threaded_sink.hpp>
 #include <sim/trace/trace.hpp>
@@ -147,7 +149,8 @@ void add_scenario_options(CLI::App& app, Scenario& scenario) {
     app.add_option("--console-limit", scenario.console_limit_kib,
                    "KiB that the guest may print before it is ended (default 16384)")
         ->transform(whole_number(1, 4 << 20));
-    app.add_option("--scenario", scenario.name, "What the guest does: tour (default), stress, contract, calibrate, idle, panic");
+    app.add_option("--scenario", scenario.name,
+                   "What the guest does: tour (default), stress, contract, calibrate, idle, panic");
     app.add_option("--cmdline", scenario.command_line, "More for the guest's command line");
     app.add_option("--ram", scenario.ram_mib,
                    "Memory of the guest in MiB (default 128; above 3072 only 'run' in qemu and bochs)")
@@ -175,6 +178,16 @@ std::vector<std::unique_ptr<sim::TimingModel>> models_of(const std::string& cpu,
     } catch (const std::runtime_error& error) {
         throw Failure(Exit::usage, asked + ": " + error.what());
     }
+}
+
+std::vector<sim::UnknownInstruction> unknown_to(const std::vector<std::unique_ptr<sim::TimingModel>>& models) {
+    std::map<std::string, std::uint64_t> counts;
+    for (const auto& model : models)
+        for (const sim::UnknownInstruction& one : model->unknown()) counts[one.opcode] += one.count;
+    std::vector<sim::UnknownInstruction> all;
+    for (const auto& [opcode, count] : counts) all.push_back({opcode, count});
+    std::ranges::stable_sort(all, std::greater(), &sim::UnknownInstruction::count);
+    return all;
 }
 
 Simulated simulate(const sim::Image& image, const Scenario& scenario, const Observers& observers) {
@@ -209,6 +222,7 @@ Simulated simulate(const sim::Image& image, const Scenario& scenario, const Obse
     execute(*engine, std::move(config), observers, scenario, run);
     if (threaded) threaded->finish();
     take_profile(*profile, run);
+    run.unknown = unknown_to(models);
     take_trail(trail, run);
     if (writer) run.trace = finish_trace(*writer, *observers.trace, info, run);
     return run;

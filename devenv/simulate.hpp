@@ -56,6 +56,9 @@ void add_model_option(CLI::App&, Scenario&);  // --cpu, where it is the modelled
 std::vector<std::unique_ptr<sim::TimingModel>> models_of(const std::string& cpu, unsigned cpus,
                                                          const std::string& asked);
 
+// What all of them together met without knowing its cost, the most frequent first.
+std::vector<sim::UnknownInstruction> unknown_to(const std::vector<std::unique_ptr<sim::TimingModel>>&);
+
 struct Observers {
     bool time = true;                               // the timing model and the profile run along
     std::optional<std::filesystem::path> trace;     // written there
@@ -74,10 +77,11 @@ struct Simulated {
     sim::RunResult result;
     double wall_s = 0;
     std::string console;
-    std::vector<sim::MarkSummary> marks;          // in order of first execution
-    std::vector<sim::FunctionSummary> functions;  // by cycles
-    sim::Spending spent;                          // in all
-    std::vector<Trail::Spot> last, hottest;       // where it was at its end
+    std::vector<sim::MarkSummary> marks;           // in order of first execution
+    std::vector<sim::FunctionSummary> functions;   // by cycles
+    sim::Spending spent;                           // in all
+    std::vector<sim::UnknownInstruction> unknown;  // by CPUs' models together, the most frequent first
+    std::vector<Trail::Spot> last, hottest;        // where it was at its end
     std::uint64_t window_instructions = 0;
     std::optional<std::uint64_t> loop_instructions;  // the window is passes of one loop and nothing else
     std::optional<TraceFile> trace;

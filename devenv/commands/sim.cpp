@@ -5,6 +5,7 @@
 
 #include <devenv/command_line.hpp>
 #include <devenv/commands/commands.hpp>
+#include <devenv/commands/figures_options.hpp>
 #include <devenv/commands/strict.hpp>
 #include <devenv/environment.hpp>
 #include <devenv/numbers.hpp>
@@ -36,7 +37,8 @@ constexpr const char* examples =
     "  exo-dev sim --kernel other.elf --no-trace   another kernel, by its PVH note or multiboot2 header\n"
     "  exo-dev sim --engine bochs --window user.null_call:500\n"
     "                                              one window of the run, from Bochs's debugger\n"
-    "  exo-dev sim --strict=10 --stack             exit 1 if more than 10 % of a mark rests on estimates\n"
+    "  exo-dev sim --stack --misses --sources      causes of waiting, misses, what the cycles rest on, as tables\n"
+    "  exo-dev sim --strict=10                     exit 1 if more than 10 % of a mark rests on estimates\n"
     "  exo-dev sim --entry multiboot2              ours, as GRUB would enter it";
 
 std::optional<std::filesystem::path> trace_path(const SimOptions& options, const std::filesystem::path& kernel) {
@@ -72,8 +74,13 @@ Exit sim(const SimOptions& options) {
     }
     const Simulated run = simulate(*image, options.scenario, observers);
 
-    out.write(options.json ? json_document(sim_json(run, options.scenario))
-                           : tables(run, !image->marks().empty(), options, style_for(STDOUT_FILENO)));
+    if (options.json) {
+        Json json = sim_json(run, options.scenario);
+        json["strict"] = strict_json(run, options.strict_percent);
+        out.write(json_document(json));
+    } else {
+        out.write(tables(run, !image->marks().empty(), options, style_for(STDOUT_FILENO)));
+    }
     out.flush();
     const std::string failure = failure_text(run, *image, style_for(STDERR_FILENO));
     if (!failure.empty()) spdlog::error("{}", failure);
@@ -82,7 +89,7 @@ Exit sim(const SimOptions& options) {
         spdlog::error("{}", run.result.detail);  // the guest ended well, but there is no whole window
         status = Exit::difference;
     }
-    if (!sure_enough(run.marks, options.strict_percent) && status == Exit::done) status = Exit::difference;
+    if (!sure_enough(run, options.strict_percent) && status == Exit::done) status = Exit::difference;
     if (run.trace && !run.trace->error.empty()) {
         spdlog::error("{}", run.trace->error);
         if (status == Exit::done) status = Exit::difference;
@@ -110,8 +117,7 @@ void add_sim(CommandLine& line) {
     add_model_option(*app, options->scenario);
     CLI::Option* trace = app->add_option("--trace", options->trace, "Trace file to write (default build/sim.trace)");
     app->add_flag("--no-trace", options->no_trace, "Write no trace")->excludes(trace);
-    app->add_option("--top", options->figures.top, "Functions in the table (default 12)")->transform(whole_number());
-    app->add_flag("--stack", options->figures.stack, "Also what the cycles were spent on, in percent, as a table");
+    add_figures_options(*app, options->figures);
     add_strict_option(*app, options->strict_percent);
     app->add_flag("--json", options->json, "One JSON document on stdout; the console is in it");
     line.does(app, [options] { return sim(*options); });

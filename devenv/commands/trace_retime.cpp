@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <devenv/commands/figures_options.hpp>
 #include <devenv/commands/strict.hpp>
 #include <devenv/commands/trace_retime.hpp>
 #include <devenv/environment.hpp>
@@ -71,6 +72,7 @@ Retimed retime_trace(const RetimeOptions& options, sim::TraceReader& reader) {
     run.marks = profile->marks();
     run.functions = profile->functions();
     run.spent = profile->total();
+    run.unknown = unknown_to(models);
     run.result.instructions = run.spent.instructions;
     if (writer) run.trace = {.path = options.out, .bytes = writer->finish(info), .error = ""};
     return done;
@@ -90,7 +92,7 @@ std::string text(const Retimed& done, const sim::TraceReader& reader, const Reti
     return out;
 }
 
-Json document(const Retimed& done, const sim::TraceInfo& info) {
+Json document(const Retimed& done, const sim::TraceInfo& info, const RetimeOptions& options) {
     Json json = {{"schema", report_schema},
                  {"instructions", done.run.spent.instructions},
                  {"before", {{"model", info.model}, {"model_cpu", info.model_cpu}, {"cycles", info.cycles}}},
@@ -98,6 +100,7 @@ Json document(const Retimed& done, const sim::TraceInfo& info) {
                  {"mips", done.run.mips()},
                  {"damage", done.damage.empty() ? Json(nullptr) : Json(done.damage)}};
     json.update(figures_json(done.run));
+    json["strict"] = strict_json(done.run, options.strict_percent);
     json["trace"] = nullptr;
     if (const auto& trace = done.run.trace) json["trace"] = {{"path", display(trace->path)}, {"bytes", trace->bytes}};
     return json;
@@ -108,12 +111,12 @@ Exit retime(const RetimeOptions& options) {
     const auto reader = sim::TraceReader::open(options.file);
     const Retimed done = retime_trace(options, *reader);
     if (interrupted()) return Exit::interrupted;
-    standard_output().write(options.json ? json_document(document(done, reader->info()))
+    standard_output().write(options.json ? json_document(document(done, reader->info(), options))
                                          : text(done, *reader, options, style_for(STDOUT_FILENO)));
     standard_output().flush();
     bool good = done.damage.empty();
     if (!good) spdlog::error("{}", done.damage);
-    good = sure_enough(done.run.marks, options.strict_percent) && good;
+    good = sure_enough(done.run, options.strict_percent) && good;
     return good ? Exit::done : Exit::difference;
 }
 
@@ -130,8 +133,7 @@ void add_retime(CommandLine& line, CLI::App* parent) {
     app->add_option("file", options->file, "Trace file (default build/sim.trace, where sim writes)");
     app->add_option("--cpu", options->cpu, "CPU whose cycles they are to be (default: that of the trace)");
     app->add_option("-o,--output", options->out, "Trace file to write, with the new cycles");
-    app->add_option("--top", options->figures.top, "Functions in the table (default 12)")->transform(whole_number());
-    app->add_flag("--stack", options->figures.stack, "Also what the cycles were spent on, in percent, as a table");
+    add_figures_options(*app, options->figures);
     add_strict_option(*app, options->strict_percent);
     app->add_flag("--json", options->json, "One JSON document on stdout");
     line.does(app, [options] { return retime(*options); });

@@ -133,7 +133,7 @@ std::string placeholders_text(const BlockReport& report) {
     if (names.empty()) return "";
     std::string out;
     for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
-    return "Placeholders, one cycle each: " + out + "\n";
+    return "Placeholders, nobody knows their cost: " + out + "\n";
 }
 
 std::string branches_text(const BlockReport& report) {

@@ -32,7 +32,9 @@ Json mark_json(const sim::MarkSummary& mark) {
             {"cycles", spread_json(mark.cycles)},
             {"total_range", range_json(mark.all.cycles, mark.all.less, mark.all.more)},
             {"placeholder_cycles", mark.all.placeholder_cycles},
+            {"provenance", provenance_json(mark.all)},
             {"waits", waits_json(mark.all)},
+            {"misses", misses_json(mark.all)},
             {"instructions", spread_json(mark.instructions)},
             {"first_index", mark.first_index}};
 }
@@ -44,7 +46,9 @@ Json function_json(const sim::FunctionSummary& function) {
             {"cycles", function.cycles},
             {"range", range_json(function.cycles, function.less, function.more)},
             {"placeholder_cycles", function.placeholder_cycles},
-            {"waits", waits_json(function)}};
+            {"provenance", provenance_json(function)},
+            {"waits", waits_json(function)},
+            {"misses", misses_json(function)}};
 }
 
 std::string extra_interrupt_text(const ExtraInterrupt& extra) {
@@ -82,6 +86,16 @@ std::string quoted(const std::string& text) {
     return text.find_first_of(" ()<>*&;|") == std::string::npos ? text : "'" + text + "'";
 }
 
+// Instructions without a cost.
+std::string unknown_text(const std::vector<sim::UnknownInstruction>& unknown) {
+    constexpr std::size_t most = 12;
+    std::string out;
+    for (std::size_t i = 0; i < std::min(most, unknown.size()); ++i)
+        out += (i ? ", " : "") + unknown[i].opcode + " " + grouped(unknown[i].count);
+    if (unknown.size() > most) out += " and " + grouped(unknown.size() - most) + " more, see --json";
+    return out + ": times executed; nobody knows their cost";
+}
+
 const sim::MarkSummary* most_repeated(const std::vector<sim::MarkSummary>& marks) {
     const sim::MarkSummary* best = nullptr;
     for (const sim::MarkSummary& mark : marks) {
@@ -112,7 +126,7 @@ std::string functions_table(const std::vector<sim::FunctionSummary>& functions, 
     for (std::size_t i = 0; i < functions.size(); ++i) {
         const sim::FunctionSummary& f = functions[i];
         if (i < rows) {
-            table.row({names[i], grouped(f.cycles),
+            table.row({names[i], ranged(f.cycles, f.less, f.more),
                        percent(static_cast<double>(f.cycles), static_cast<double>(all_cycles)), grouped(f.instructions),
                        main_wait(f)});
         } else {
@@ -120,7 +134,7 @@ std::string functions_table(const std::vector<sim::FunctionSummary>& functions, 
         }
     }
     if (functions.size() > rows) {
-        table.row({"(" + grouped(functions.size() - rows) + " more)", grouped(rest.cycles),
+        table.row({"(" + grouped(functions.size() - rows) + " more)", ranged(rest.cycles, rest.less, rest.more),
                    percent(static_cast<double>(rest.cycles), static_cast<double>(all_cycles)),
                    grouped(rest.instructions), main_wait(rest)});
     }
@@ -130,7 +144,9 @@ std::string functions_table(const std::vector<sim::FunctionSummary>& functions, 
 std::string figures_text(const Simulated& run, bool marks, const FiguresOptions& options, const Style& style) {
     return marks_table(run.marks, marks, style) + "\n" +
            functions_table(run.functions, run.spent.cycles, options.top, style) + "\n" +
-           (options.stack ? stack_table(run.marks, run.functions, options.top, style) : "");
+           (options.stack ? stack_table(run.marks, run.functions, options.top, style) : "") +
+           (options.misses ? misses_table(run.marks, run.functions, options.top, style) : "") +
+           (options.sources ? provenance_table(run.marks, run.functions, options.top, style) : "");
 }
 
 std::string total_line(const std::string& name, const std::string& value, const Style& style) {
@@ -141,7 +157,10 @@ std::string total_line(const std::string& name, const std::string& value, const 
 
 std::string spending_lines(const Simulated& run, const Style& style) {
     return total_line("cycles", grouped(run.spent.cycles) + " (" + certainty_text(run.spent) + ")", style) +
-           total_line("spent on", waits_text(run.spent), style);
+           total_line("spent on", waits_text(run.spent), style) +
+           total_line("resting on", provenance_text(run.spent), style) +
+           total_line("misses", misses_text(run.spent), style) +
+           (run.unknown.empty() ? "" : total_line("placeholders", unknown_text(run.unknown), style));
 }
 
 std::string model_line(const Simulated& run, const Style& style) {
@@ -239,7 +258,12 @@ Json figures_json(const Simulated& run) {
                  {"cycles_range", range_json(run.spent.cycles, run.spent.less, run.spent.more)},
                  {"placeholder_cycles", run.spent.placeholder_cycles},
                  {"placeholder_share", run.spent.guessed_share()},
-                 {"waits", waits_json(run.spent)}};
+                 {"provenance", provenance_json(run.spent)},
+                 {"waits", waits_json(run.spent)},
+                 {"misses", misses_json(run.spent)}};
+    json["unknown_instructions"] = Json::array();
+    for (const sim::UnknownInstruction& one : run.unknown)
+        json["unknown_instructions"].push_back({{"opcode", one.opcode}, {"count", one.count}});
     json["marks"] = Json::array();
     for (const sim::MarkSummary& mark : run.marks) json["marks"].push_back(mark_json(mark));
     json["functions"] = Json::array();

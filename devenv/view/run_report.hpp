@@ -20,12 +20,14 @@ std::string functions_table(const std::vector<sim::FunctionSummary>&, std::uint6
 struct FiguresOptions {
     std::size_t top = 12;  // functions in a table
     bool stack = false;    // all causes of waiting, as a table
+    bool misses = false;   // of caches, translations and predictors, as a table
+    bool sources = false;  // where the numbers come from that cycles rest on, as a table
 };
 // All tables of what a run cost. `marks`: the image has any.
 std::string figures_text(const Simulated&, bool marks, const FiguresOptions&, const Style&);
 // Lines of the totals: a name and what there is to say, wrapped behind it.
 std::string total_line(const std::string& name, const std::string& value, const Style&);
-std::string spending_lines(const Simulated&, const Style&);  // cycles, what they were spent on
+std::string spending_lines(const Simulated&, const Style&);  // cycles, what they were spent and rest on, misses
 std::string model_line(const Simulated&, const Style&);
 std::string totals_text(const Simulated&, const Scenario&, const Style&);
 // `ours`: the image was built here.

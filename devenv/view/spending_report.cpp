@@ -4,6 +4,7 @@
 #include <devenv/view/format.hpp>
 #include <devenv/view/spending_report.hpp>
 #include <devenv/view/table.hpp>
+#include <functional>
 #include <numeric>
 
 namespace devenv {
@@ -11,6 +12,7 @@ namespace devenv {
 namespace {
 
 constexpr double least_percent = 0.1;  // shown of a stack
+constexpr double least_rate = 0.01;    // shown of misses
 
 std::array<std::size_t, sim::wait_count> by_cost(const sim::Spending& spent) {
     std::array<std::size_t, sim::wait_count> order{};
@@ -26,6 +28,65 @@ double share(const sim::Spending& spent, std::size_t wait) {
 std::string cycles_per_instruction(const sim::Spending& spent) {
     if (!spent.instructions) return "-";
     return decimal(static_cast<double>(spent.cycles) / static_cast<double>(spent.instructions), 2);
+}
+
+double percentage(std::uint64_t part, std::uint64_t whole) {
+    return whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0;
+}
+std::string share_text(double part) { return part < least_percent ? "" : decimal(part, 1); }
+
+double per_thousand(const sim::Spending& spent, std::size_t miss) {
+    return spent.instructions
+               ? 1000.0 * static_cast<double>(spent.misses[miss]) / static_cast<double>(spent.instructions)
+               : 0;
+}
+
+std::string provenance_title(sim::Provenance provenance) {
+    return provenance == sim::Provenance::scheduling ? "LLVM" : std::string(sim::provenance_name(provenance));
+}
+
+struct SpendingColumn {
+    std::string title;
+    std::function<std::string(const sim::Spending&)> cell;
+};
+struct SpendingRow {
+    std::string name;
+    const sim::Spending* spent;
+    bool mark;
+};
+
+std::vector<SpendingRow> shown_rows(const std::vector<sim::MarkSummary>& marks,
+                                    const std::vector<sim::FunctionSummary>& functions, std::size_t rows) {
+    std::vector<SpendingRow> shown;
+    for (const sim::MarkSummary& mark : marks)
+        if (mark.all.cycles) shown.push_back({mark.name, &mark.all, true});
+    for (std::size_t i = 0; i < std::min(rows, functions.size()); ++i)
+        shown.push_back({functions[i].name, &functions[i], false});
+    return shown;
+}
+
+// A table of the marks and one of the functions, both with the columns that have something in some row.
+std::string spending_tables(const std::string& title, const std::vector<SpendingColumn>& columns,
+                            const std::vector<SpendingRow>& rows, const Style& style) {
+    constexpr std::size_t name_columns = 40;
+    std::vector<const SpendingColumn*> used;
+    for (const SpendingColumn& column : columns)
+        if (std::ranges::any_of(rows, [&](const SpendingRow& row) { return !column.cell(*row.spent).empty(); }))
+            used.push_back(&column);
+    std::string out;
+    for (const bool marks : {true, false}) {
+        std::vector<Column> layout = {{title + (marks ? ", mark" : ", function"), Align::left}};
+        for (const SpendingColumn* column : used) layout.push_back({column->title});
+        Table text(layout);
+        for (const SpendingRow& row : rows) {
+            if (row.mark != marks) continue;
+            std::vector<std::string> cells = {shorten(row.name, name_columns)};
+            for (const SpendingColumn* column : used) cells.push_back(column->cell(*row.spent));
+            text.row(std::move(cells));
+        }
+        if (!text.empty()) out += text.text(style) + "\n";
+    }
+    return out;
 }
 
 }  // namespace
@@ -90,42 +151,73 @@ std::string certainty_text(const sim::Spending& spent) {
     return out;
 }
 
+std::string provenance_key(sim::Provenance provenance) {
+    return provenance == sim::Provenance::scheduling ? "llvm" : std::string(sim::provenance_name(provenance));
+}
+
+std::string miss_key(sim::Miss miss) {
+    static constexpr std::array names = {"l1_code",  "l1_data",  "l2",         "l3",
+                                         "code_tlb", "data_tlb", "page_walks", "mispredicts"};
+    return names.at(static_cast<std::size_t>(miss));
+}
+
+std::string provenance_text(const sim::Spending& spent) {
+    std::array<std::size_t, sim::provenance_count> order{};
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    const auto& cycles = spent.by_provenance;
+    std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return cycles[a] > cycles[b]; });
+    std::string out;
+    for (const std::size_t one : order) {
+        const double part = percentage(cycles[one], spent.cycles);
+        if (part < least_percent) break;
+        out += (out.empty() ? "" : ", ") + provenance_title(static_cast<sim::Provenance>(one)) + " " +
+               decimal(part, 1) + " %";
+    }
+    return out.empty() ? "nothing" : out;
+}
+
+std::string misses_text(const sim::Spending& spent) {
+    std::string out;
+    for (std::size_t i = 0; i < sim::miss_count; ++i) {
+        const double rate = per_thousand(spent, i);
+        if (rate < least_rate) continue;
+        out +=
+            (out.empty() ? "" : ", ") + std::string(sim::miss_name(static_cast<sim::Miss>(i))) + " " + decimal(rate, 2);
+    }
+    return out.empty() ? "none" : out + " of 1,000 instructions";
+}
+
 std::string stack_table(const std::vector<sim::MarkSummary>& marks, const std::vector<sim::FunctionSummary>& functions,
                         std::size_t rows, const Style& style) {
-    std::vector<std::pair<std::string, const sim::Spending*>> shown;
-    for (const sim::MarkSummary& mark : marks)
-        if (mark.all.cycles) shown.emplace_back(mark.name, &mark.all);
-    const std::size_t of_marks = shown.size();
-    for (std::size_t i = 0; i < std::min(rows, functions.size()); ++i)
-        shown.emplace_back(functions[i].name, &functions[i]);
-    std::vector<std::size_t> waits;  // columns: those that matter in some row
+    std::vector<SpendingColumn> columns = {{"CPI", cycles_per_instruction}};
     for (std::size_t wait = 0; wait < sim::wait_count; ++wait) {
-        if (std::ranges::any_of(shown, [&](const auto& row) { return share(*row.second, wait) >= least_percent; }))
-            waits.push_back(wait);
+        const auto cause = static_cast<sim::Wait>(wait);
+        columns.push_back({cause == sim::Wait::none ? "base" : wait_word(cause),
+                           [wait](const sim::Spending& spent) { return share_text(share(spent, wait)); }});
     }
-    std::string out;
-    const auto table = [&](const char* title, std::size_t first, std::size_t last) {
-        std::vector<Column> columns = {{title, Align::left}, {"CPI"}};
-        for (const std::size_t wait : waits) {
-            const auto cause = static_cast<sim::Wait>(wait);
-            columns.push_back({cause == sim::Wait::none ? "base" : wait_word(cause)});
-        }
-        Table text(columns);
-        for (std::size_t i = first; i < last; ++i) {
-            constexpr std::size_t name_columns = 40;
-            std::vector<std::string> cells = {shorten(shown[i].first, name_columns),
-                                              cycles_per_instruction(*shown[i].second)};
-            for (const std::size_t wait : waits) {
-                const double part = share(*shown[i].second, wait);
-                cells.push_back(part < least_percent ? "" : decimal(part, 1));
-            }
-            text.row(std::move(cells));
-        }
-        if (!text.empty()) out += text.text(style) + "\n";
-    };
-    table("% of cycles, mark", 0, of_marks);
-    table("% of cycles, function", of_marks, shown.size());
-    return out;
+    return spending_tables("% of cycles", columns, shown_rows(marks, functions, rows), style);
+}
+
+std::string misses_table(const std::vector<sim::MarkSummary>& marks, const std::vector<sim::FunctionSummary>& functions,
+                         std::size_t rows, const Style& style) {
+    std::vector<SpendingColumn> columns;
+    for (std::size_t i = 0; i < sim::miss_count; ++i)
+        columns.push_back({std::string(sim::miss_name(static_cast<sim::Miss>(i))), [i](const sim::Spending& spent) {
+                               const double rate = per_thousand(spent, i);
+                               return rate < least_rate ? "" : decimal(rate, 2);
+                           }});
+    return spending_tables("of 1,000 instructions", columns, shown_rows(marks, functions, rows), style);
+}
+
+std::string provenance_table(const std::vector<sim::MarkSummary>& marks,
+                             const std::vector<sim::FunctionSummary>& functions, std::size_t rows, const Style& style) {
+    std::vector<SpendingColumn> columns = {
+        {"cycles in all", [](const sim::Spending& spent) { return ranged(spent.cycles, spent.less, spent.more); }}};
+    for (std::size_t i = 0; i < sim::provenance_count; ++i)
+        columns.push_back({provenance_title(static_cast<sim::Provenance>(i)), [i](const sim::Spending& spent) {
+                               return share_text(percentage(spent.by_provenance[i], spent.cycles));
+                           }});
+    return spending_tables("% of cycles rest on", columns, shown_rows(marks, functions, rows), style);
 }
 
 nlohmann::ordered_json waits_json(const sim::Spending& spent) {
@@ -134,6 +226,19 @@ nlohmann::ordered_json waits_json(const sim::Spending& spent) {
         if (!spent.by_wait[wait]) continue;
         json[wait_key(static_cast<sim::Wait>(wait))] = spent.by_wait[wait];
     }
+    return json;
+}
+
+nlohmann::ordered_json provenance_json(const sim::Spending& spent) {
+    nlohmann::ordered_json json = nlohmann::ordered_json::object();
+    for (std::size_t i = 0; i < sim::provenance_count; ++i)
+        if (spent.by_provenance[i]) json[provenance_key(static_cast<sim::Provenance>(i))] = spent.by_provenance[i];
+    return json;
+}
+
+nlohmann::ordered_json misses_json(const sim::Spending& spent) {
+    nlohmann::ordered_json json = {{"accesses", spent.accesses}, {"branches", spent.branches}};
+    for (std::size_t i = 0; i < sim::miss_count; ++i) json[miss_key(static_cast<sim::Miss>(i))] = spent.misses[i];
     return json;
 }
 

@@ -168,7 +168,7 @@ BlockAnalysis ideal_analysis(const RawBlock& block, unsigned iterations) {
     BlockAnalysis out{.cycles = double(block.instructions.size()), .limited = true, .iterations = iterations};
     out.bounds.push_back({"dispatch width", "1 a cycle", out.cycles});
     for (std::size_t i = 0; i < iterations * block.instructions.size(); ++i)
-        out.timeline.push_back({i, i, i, i, i + 1, Wait::none, 0});
+        out.timeline.push_back({i, i, i, i, i + 1, Wait::none, Provenance::definition, 0});
     return out;
 }
 

@@ -41,7 +41,7 @@ class Repetitions {
             if (const auto total = total_of(one)) [[unlikely]] {
                 drained_ += total->cycles;
                 const std::span<const Access> accesses = one.recipe.string ? std::span<const Access>() : accesses_;
-                each(core_.step_total(one.recipe, accesses, total->cycles, total->drains));
+                each(core_.step_total(one.recipe, accesses, total->cycles, total->drains, Provenance::measured));
             } else {
                 each(core_.step(one.recipe, accesses_, one.taken));
                 if (flushes_ && one.recipe.store_bytes) written_.insert(accesses_.front().virtual_address >> line_bits);

@@ -238,26 +238,6 @@ std::span<const Operation> BlockTimer::operations(const BlockInstruction& one) c
     return std::span(data_->book->operations()).subspan(one.recipe.first, one.recipe.operations);
 }
 
-// Names in a row with numbers in a row become a range: ALU0-3.
-std::string BlockTimer::unit_names(std::uint32_t units) const {
-    const std::vector<std::string>& names = data_->cpu->units.names();
-    std::vector<std::string> chosen;
-    for (std::size_t i = 0; i < names.size(); ++i)
-        if (units >> i & 1) chosen.push_back(names[i]);
-    std::ranges::sort(chosen);
-    std::string out;
-    for (std::size_t i = 0; i < chosen.size();) {
-        std::size_t last = i;
-        while (last + 1 < chosen.size() && chosen[last + 1].size() == chosen[i].size() &&
-               chosen[last + 1].substr(0, chosen[i].size() - 1) == chosen[i].substr(0, chosen[i].size() - 1) &&
-               chosen[last + 1].back() == chosen[last].back() + 1)
-            ++last;
-        if (!out.empty()) out += '+';
-        out += chosen[i];
-        if (last > i) out += std::string("-") + chosen[last].back();
-        i = last + 1;
-    }
-    return out;
-}
+std::string BlockTimer::unit_names(std::uint32_t units) const { return data_->cpu->units.text(units); }
 
 }  // namespace sim::timing

@@ -17,34 +17,35 @@ Core::Core(const Machine& machine, const std::vector<Operation>& operations, Mem
       store_queue_(machine.store_queue),
       stores_(std::size_t{1} << store_slot_bits) {}
 
-void Core::drain(unsigned cycles) {
+void Core::drain(unsigned cycles, Provenance rests) {
     const std::uint64_t done = std::max(retired(), dispatch_.cycle) + cycles;
-    hold_until(done, Wait::serialisation);
+    hold_until(done, Wait::serialisation, rests);
     retire_.advance(done);
 }
 
 const InstructionTimes& Core::step_total(const Recipe& recipe, std::span<const Access> accesses, unsigned cycles,
-                                         bool drains) {
+                                         bool drains, Provenance rests) {
     if (drains) {
         const std::uint64_t start = std::max(retired(), dispatch_.cycle);
-        drain(cycles);
-        times_ = {start, start, start, retired(), retired(), Wait::serialisation, 0};
+        drain(cycles, rests);
+        times_ = {start, start, start, retired(), retired(), Wait::serialisation, rests, 0};
         return times_;
     }
     step(recipe, accesses, false);
     const std::uint64_t done = times_.dispatch + cycles;
-    hold_until(done, Wait::serialisation);
+    hold_until(done, Wait::serialisation, rests);
     if (times_.retire >= done) return times_;
     retire_.advance(done);
     times_.complete = times_.retire = done;
     times_.wait = Wait::serialisation;
+    times_.rests = rests;
     return times_;
 }
 
 // A slot in order, a place in the reorder buffer, and one in the store queue.
 std::uint64_t Core::dispatch(const Recipe& recipe) {
-    hold_until(reorder_.oldest(entries_of(recipe)), Wait::window);
-    if (recipe.store_bytes) hold_until(store_queue_.oldest(1), Wait::window);
+    hold_until(reorder_.oldest(entries_of(recipe)), Wait::window, machine_.from.reorder_buffer);
+    if (recipe.store_bytes) hold_until(store_queue_.oldest(1), Wait::window, machine_.from.store_queue);
     return dispatch_.cycle;
 }
 
@@ -95,11 +96,11 @@ void Core::remember_store(const Recipe& recipe, const Access& access, std::uint6
 void Core::load(const Operation& operation, const Recipe& recipe, const Access& access, std::uint64_t issue,
                 Ready& loaded) {
     loaded.at = issue + operation.latency;
-    loaded.by = {number_, Wait::none};
+    loaded.by = {number_, Wait::none, operation.rests};
     if (memory_ && !access.io) {
         const Memory::Delay delay = memory_->load(access, issue);
         loaded.at += delay.cycles;
-        loaded.by = {number_, delay.why};
+        loaded.by = {number_, delay.why, operation.rests};
     }
     const std::uint64_t start = access.virtual_address, end = start + access.size;
     if ((start & 63) + access.size > 64) {  // two lines: it goes twice
@@ -119,7 +120,7 @@ void Core::load(const Operation& operation, const Recipe& recipe, const Access& 
         store_ - youngest->sequence < machine_.store_queue) {
         renamed_ = true;
         loaded.at = youngest->data;
-        loaded.by = {youngest->maker, Wait::dependency};
+        loaded.by = {youngest->maker, Wait::dependency, machine_.from.memory_renaming};
         return;
     }
     if (youngest->commit <= issue) return;
@@ -133,7 +134,7 @@ void Core::load(const Operation& operation, const Recipe& recipe, const Access& 
                                               : machine_.forward_integer;
     if (youngest->data + way < loaded.at) return;
     loaded.at = youngest->data + way;
-    loaded.by = {youngest->maker, Wait::forwarding};
+    loaded.by = {youngest->maker, Wait::forwarding, operation.rests};
 }
 
 void Core::run_operation(const Operation& operation, const Recipe& recipe, std::span<const Access> accesses,
@@ -145,11 +146,11 @@ void Core::run_operation(const Operation& operation, const Recipe& recipe, std::
         if (ready_[source] > at) at = ready_[source], by = makers_[source];
     }
     if (recipe.locked && operation.kind == OperationKind::load && lock_free_ > at)
-        at = lock_free_, by = {0, Wait::serialisation};
+        at = lock_free_, by = {0, Wait::serialisation, operation.rests};
     const std::uint64_t issue = operation.units ? units_.book(operation.units, operation.busy, at) : at;
-    if (issue > at) at = issue, by = {0, Wait::unit};
+    if (issue > at) at = issue, by = {0, Wait::unit, operation.rests};
     std::uint64_t complete = issue + operation.latency;
-    Cause made{number_, Wait::none};
+    Cause made{number_, Wait::none, operation.rests};
     if (operation.kind == OperationKind::load) {
         bool first = true;
         for (const Access& access : accesses) {
@@ -168,7 +169,7 @@ void Core::run_operation(const Operation& operation, const Recipe& recipe, std::
     }
     // Who waits for this one waits for what it waited for, if that was memory.
     if (made.why() == Wait::none && by.why() >= Wait::forwarding && by.why() <= Wait::coherence)
-        made = {number_, Wait::dependency};
+        made = {number_, Wait::dependency, operation.rests};
     for (unsigned i = 0; i < operation.result_count; ++i) {
         ready_[operation.results[i]] = complete;
         makers_[operation.results[i]] = made;
@@ -179,7 +180,9 @@ void Core::run_operation(const Operation& operation, const Recipe& recipe, std::
     if (complete < times_.complete) return;
     times_.complete = complete;
     // An operation that waited for another one of its instruction waited for what that one waited for.
-    if (by.maker() != number_ || by.why() != Wait::none) last.at = at, last.by = by;
+    if (by.maker() == number_ && by.why() == Wait::none) return;
+    last.at = at, last.by = by;
+    times_.units = operation.units;
 }
 
 // rsp as a register of its own is behind the stack engine's count: an operation brings it up to date.
@@ -200,7 +203,7 @@ const InstructionTimes& Core::step(const Recipe& recipe, std::span<const Access>
     std::uint64_t dispatched = dispatch(recipe);
     if (taken) {
         next_taken_ = std::max(next_taken_, 8 * dispatched);
-        hold_until(next_taken_ / 8, Wait::front_end);
+        hold_until(next_taken_ / 8, Wait::front_end, machine_.from.taken_branches);
         next_taken_ += machine_.taken_branch_eighths;
         dispatched = dispatch_.cycle;
     }
@@ -222,7 +225,7 @@ const InstructionTimes& Core::step(const Recipe& recipe, std::span<const Access>
     if (renamed_) {  // one a cycle
         renamed_ = false;
         const std::uint64_t next = std::max(last_renamed_ + 1, before);
-        hold_until(next, Wait::window);
+        hold_until(next, Wait::window, machine_.from.memory_renaming);
         last_renamed_ = next;
     }
     if (!recipe.fused) dispatch_.take(recipe.half_slots);
@@ -244,8 +247,9 @@ void Core::run_operations(const Recipe& recipe, std::span<const Access> accesses
     const Operation* operations = operations_.data() + recipe.first;
     for (unsigned i = 0; i < recipe.operations; ++i)
         dispatched = (operations[i].vector ? vector_ : integer_).enter(dispatched);
+    const std::uint64_t scheduled = dispatched;
     if (recipe.load_bytes) dispatched = loads_.enter(dispatched);
-    hold_until(dispatched, Wait::window);
+    hold_until(dispatched, Wait::window, dispatched > scheduled ? machine_.from.load_queue : machine_.from.schedulers);
     times_.dispatch = dispatched;
     times_.issue = ~0ull;
     units_.forget_before(dispatched);
@@ -255,14 +259,18 @@ void Core::run_operations(const Recipe& recipe, std::span<const Access> accesses
 // What came last before it could retire: an operand, a unit, memory, or its dispatch.
 void Core::blame(std::uint64_t waited_until, Cause cause) {
     times_.wait = Wait::none;
+    times_.rests = machine_.from.dispatch_width;
     times_.on = 0;
     if (cause.why() != Wait::none || waited_until > times_.dispatch + 1) {
         times_.wait = cause.why() == Wait::none ? Wait::dependency : cause.why();
+        times_.rests = cause.rests();
         if (cause.maker() && cause.maker() < number_)
             times_.on = static_cast<std::uint32_t>(std::min<std::uint64_t>(number_ - cause.maker(), ~0u));
     } else if (held_until_ >= times_.dispatch) {
         times_.wait = held_;
+        times_.rests = held_rests_;
     }
+    if (times_.wait != Wait::unit) times_.units = 0;
 }
 
 }  // namespace sim::timing

@@ -97,14 +97,17 @@ class Core {
     // The times are valid until the next step.
     const InstructionTimes& step(const Recipe&, std::span<const Access>, bool taken);
     // An instruction whose cost is a total of so many cycles.
-    const InstructionTimes& step_total(const Recipe&, std::span<const Access>, unsigned cycles, bool drains);
-    // Nothing is dispatched before `cycle`, because of `why`.
-    void hold_until(std::uint64_t cycle, Wait why) {
-        if (cycle > dispatch_.cycle) dispatch_.advance(cycle), held_ = why, held_until_ = cycle;
+    const InstructionTimes& step_total(const Recipe&, std::span<const Access>, unsigned cycles, bool drains,
+                                       Provenance rests);
+    // Nothing is dispatched before `cycle`, because of `why`; `rests`: what that number rests on.
+    void hold_until(std::uint64_t cycle, Wait why, Provenance rests) {
+        if (cycle > dispatch_.cycle) dispatch_.advance(cycle), held_ = why, held_rests_ = rests, held_until_ = cycle;
     }
-    void delay_dispatch(unsigned cycles) { hold_until(dispatch_.cycle + cycles, Wait::front_end); }
+    void delay_dispatch(unsigned cycles, Provenance rests) {
+        hold_until(dispatch_.cycle + cycles, Wait::front_end, rests);
+    }
     // Everything before has retired; then so many cycles in which nothing else happens.
-    void drain(unsigned cycles);
+    void drain(unsigned cycles, Provenance rests);
     void count() { ++number_; }                               // an instruction that drained and was not stepped
     const InstructionTimes& times() const { return times_; }  // of the last step
     std::uint64_t retired() const { return retire_.cycle; }
@@ -127,13 +130,15 @@ class Core {
 
     static unsigned entries_of(const Recipe& recipe) { return recipe.half_slots < 4 ? 1 : recipe.half_slots / 2; }
     std::uint64_t dispatch(const Recipe&);
-    // What a value waits for and who makes it, in one word: copies of structures that were just written by parts stall
-    // the machine that runs this.
+    // What a value waits for, what its latency rests on and who makes it, in one word: copies of structures that were
+    // just written by parts stall the machine that runs this.
     struct Cause {
         std::uint64_t packed = 0;
         Cause() = default;
-        Cause(std::uint64_t maker, Wait why) : packed(maker << 8 | static_cast<std::uint64_t>(why)) {}
-        std::uint64_t maker() const { return packed >> 8; }
+        Cause(std::uint64_t maker, Wait why, Provenance rests)
+            : packed(maker << 16 | static_cast<std::uint64_t>(rests) << 8 | static_cast<std::uint64_t>(why)) {}
+        std::uint64_t maker() const { return packed >> 16; }
+        Provenance rests() const { return static_cast<Provenance>(packed >> 8 & 0xff); }
         Wait why() const { return static_cast<Wait>(packed & 0xff); }
     };
     struct Ready {  // a value: from when, what its making waited for, which instruction made it
@@ -160,7 +165,8 @@ class Core {
     Cause makers_[value::count];
     std::uint64_t number_ = 0;  // of the instruction at hand
     InstructionTimes times_{};  // its
-    Wait held_ = Wait::none;    // why dispatch was last held, and until when
+    Wait held_ = Wait::none;    // why dispatch was last held, on what that rests, and until when
+    Provenance held_rests_{};
     std::uint64_t held_until_ = 0;
     Slots dispatch_, retire_;  // in half slots; in slots
     Queue reorder_, store_queue_;

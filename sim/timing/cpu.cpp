@@ -64,6 +64,18 @@ void read_parameters(ObjectReader& top, Cpu& cpu) {
         cpu.machine.placement = found->second;
     });
     all.finish();
+    const auto weaker = [](Provenance a, Provenance b) { return is_guess(a) ? a : b; };
+    cpu.machine.from = {
+        .dispatch_width = cpu.origin("dispatch_width"),
+        .taken_branches = cpu.origin("taken_branch_eighths"),
+        .reorder_buffer = cpu.origin("reorder_buffer"),
+        .schedulers = weaker(cpu.origin("integer_scheduler"), cpu.origin("vector_scheduler")),
+        .load_queue = cpu.origin("load_queue"),
+        .store_queue = cpu.origin("store_queue"),
+        .memory_renaming = cpu.origin("memory_renaming"),
+        .load_integer = cpu.origin("load_integer"),
+        .load_vector = cpu.origin("load_vector"),
+    };
 }
 
 void read_scheduling(ObjectReader& top, Cpu& cpu) {
@@ -105,6 +117,11 @@ ProvenanceCounts Cpu::counts() const {
     ProvenanceCounts counts = overlay.counts();
     for (const Parameter& parameter : parameters) ++counts[static_cast<std::size_t>(parameter.evidence.provenance)];
     return counts;
+}
+
+Provenance Cpu::origin(std::string_view parameter) const {
+    const auto found = std::ranges::find(parameters, parameter, &Parameter::name);
+    return found == parameters.end() ? Provenance::placeholder : found->evidence.provenance;
 }
 
 std::shared_ptr<const Cpu> load_cpu(std::string_view name) {

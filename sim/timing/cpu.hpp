@@ -31,6 +31,7 @@ struct Cpu {
     std::vector<Parameter> parameters;
 
     ProvenanceCounts counts() const;  // of parameters and the overlay's entries
+    Provenance origin(std::string_view parameter) const;
 };
 
 // `cpu`: a name of cpu_names(), or the path of a file of that kind (with a slash or .json), whose overlays are paths

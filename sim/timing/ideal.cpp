@@ -13,12 +13,15 @@ class IdealModel final : public TimingModel {
     std::string cpu() const override { return cpu_; }
     std::string description() const override { return describes_; }
     void on_code(const CodeBlock&) override {}
-    void run(const Block& block, std::span<RetireTime> out, std::span<InstructionTimes> details) override {
+    std::span<const InstructionMisses> run(const Block& block, std::span<RetireTime> out,
+                                           std::span<InstructionTimes> details) override {
         for (std::uint32_t i = 0; i < block.count; ++i) {
-            out[i] = {.cycles = 1};
+            out[i] = {.cycles = 1, .rests = Provenance::definition};
             ++now_;
-            if (!details.empty()) details[i] = {now_ - 1, now_ - 1, now_ - 1, now_, now_, Wait::none, 0};
+            if (!details.empty())
+                details[i] = {now_ - 1, now_ - 1, now_ - 1, now_, now_, Wait::none, Provenance::definition, 0};
         }
+        return {};
     }
     RetireTime transfer(const Transfer&) override { return {}; }
     Cycle now() const override { return now_; }

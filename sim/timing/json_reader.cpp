@@ -4,7 +4,8 @@
 namespace sim {
 
 std::string_view provenance_name(Provenance provenance) {
-    static constexpr std::string_view names[] = {"measured", "published", "estimate", "placeholder"};
+    static constexpr std::string_view names[] = {"measured",    "published",  "estimate",
+                                                 "placeholder", "scheduling", "definition"};
     return names[static_cast<std::size_t>(provenance)];
 }
 

@@ -3,11 +3,18 @@
 // source; a new one needs a line here, one in machine_fields.cpp, and one in each file.
 #pragma once
 #include <cstdint>
+#include <sim/timing/provenance.hpp>
 
 namespace sim::timing {
 
 // How far apart the CPUs are: hyperthreads of a core, cores over one L3, cores over different ones.
 enum class Placement : std::uint8_t { smt, near, far };
+
+// Where those numbers come from that time can rest on directly.
+struct Origins {
+    Provenance dispatch_width{}, taken_branches{}, reorder_buffer{}, schedulers{}, load_queue{}, store_queue{},
+        memory_renaming{}, load_integer{}, load_vector{};
+};
 
 struct Machine {
     // Front end, in instructions a cycle (a nop takes half a slot where nops_paired).
@@ -52,6 +59,7 @@ struct Machine {
     bool nops_paired = false;
     bool memory_renaming = false;
     Placement placement = Placement::near;
+    Origins from;
 
     // What an access takes beyond a hit in the L1.
     unsigned beyond_l1(unsigned latency) const { return latency > load_integer ? latency - load_integer : 0; }

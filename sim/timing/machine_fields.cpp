@@ -89,8 +89,8 @@ constexpr FlagField flags[] = {FIELD(nops_paired), FIELD(memory_renaming)};
 #undef FIELD
 
 constexpr std::size_t whole_words(std::size_t bytes) { return (bytes + 3) / 4 * 4; }
-static_assert(sizeof(Machine) ==
-                  4 * (std::size(numbers) + std::size(units)) + whole_words(std::size(flags) + sizeof(Placement)),
+static_assert(sizeof(Machine) == 4 * (std::size(numbers) + std::size(units)) +
+                                     whole_words(std::size(flags) + sizeof(Placement) + sizeof(Origins)),
               "each field of Machine has a line here: else no file could set it");
 
 }  // namespace

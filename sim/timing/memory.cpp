@@ -151,15 +151,17 @@ Memory::Arrival Memory::arrive(std::uint64_t line, std::uint64_t at, const Share
     return arrival;
 }
 
-Memory::Arrival Memory::beyond_l2(std::uint64_t line, std::uint64_t cycle, bool own, Cache::Entry flags) {
+Memory::Arrival Memory::beyond_l2(std::uint64_t line, std::uint64_t cycle, bool own, Cache::Entry flags, For whom) {
     std::uint64_t at = l3_path_.book(std::max(cycle, l2_misses_.first()));
     const SharedMemory::Reply reply = shared_.fetch(*this, line, own);
+    if (whom == For::instruction) misses_.note(Miss::l2);
+    if (whom == For::instruction && reply.from == Wait::memory) misses_.note(Miss::l3);
     if (reply.from == Wait::memory) at = dram_path_.book(at);
     return arrive(line, at, reply, flags | (own ? written : 0));
 }
 
 // A request of the first level, of a prefetcher of it, or of a page walk.
-Memory::Arrival Memory::beyond_l1(const Place& place, std::uint64_t cycle, bool own, bool learn) {
+Memory::Arrival Memory::beyond_l1(const Place& place, std::uint64_t cycle, bool own, For whom, bool learn) {
     const std::uint64_t line = place.line;
     Arrival arrival{};
     if (Cache::Entry* const entry = l2_.find(line)) {
@@ -169,7 +171,7 @@ Memory::Arrival Memory::beyond_l1(const Place& place, std::uint64_t cycle, bool 
         *entry &= ~prefetched;
         if (own && !own_in_l2(line)) arrival = {arrival.at + machine_.transfer(), Wait::coherence};
     } else {
-        arrival = beyond_l2(line, cycle, own, 0);
+        arrival = beyond_l2(line, cycle, own, 0, whom);
     }
     if (learn)
         l2_streams_.observe(place.virtual_line, [&](int distance) {
@@ -177,7 +179,7 @@ Memory::Arrival Memory::beyond_l1(const Place& place, std::uint64_t cycle, bool 
             if (!next) return false;
             if (l2_.peek(next->line)) return true;
             if (l2_misses_.first() > cycle) return false;
-            beyond_l2(next->line, cycle, false, prefetched);
+            beyond_l2(next->line, cycle, false, prefetched, For::machine);
             return true;
         });
     return arrival;
@@ -200,7 +202,9 @@ std::optional<Memory::Place> Memory::ahead(const Place& place, int distance) con
 Memory::Arrival Memory::miss(const Place& place, std::uint64_t cycle, bool own, Cache::Entry flags) {
     const std::uint64_t line = place.line;
     std::uint64_t& slot = l1_misses_.first();
-    const Arrival arrival = beyond_l1(place, std::max(cycle, slot), own);
+    const For whom = flags & prefetched ? For::machine : For::instruction;
+    if (whom == For::instruction) misses_.note(Miss::l1_data);
+    const Arrival arrival = beyond_l1(place, std::max(cycle, slot), own, whom);
     slot = arrival.at;
     if (l1_.insert(line, flags | (own ? written : 0)) & written)  // written back to the L2
         slot = std::max(slot, l2_writes_.book(arrival.at));
@@ -237,7 +241,7 @@ Memory::Arrival Memory::line_at(const Place& place, std::uint64_t cycle, bool ow
 
 Memory::Delay Memory::slow(const Access& access, std::uint64_t cycle, bool own) {
     const Page page = page_of(space_, access.virtual_address, access.physical_address);
-    const unsigned translation = translate(data_tlb_, page, access.virtual_address, cycle);
+    const unsigned translation = translate(data_tlb_, Miss::data_tlb, page, access.virtual_address, cycle);
     if (translation && !page.large)
         mappings_[(access.virtual_address >> 12) % mappings_.size()] = {access.virtual_address >> 12,
                                                                         access.physical_address >> 12};
@@ -255,8 +259,10 @@ Memory::Delay Memory::slow(const Access& access, std::uint64_t cycle, bool own) 
 Memory::Delay Memory::store_line(const Access& access, std::uint64_t cycle) {
     const std::uint64_t line = access.physical_address >> line_bits;
     if (access.size < 64 || l2_.peek(line)) return store(access, cycle);
+    misses_.note(Miss::l1_data);
+    misses_.note(Miss::l2);
     const Page page = page_of(space_, access.virtual_address, access.physical_address);
-    const std::uint64_t start = cycle + translate(data_tlb_, page, access.virtual_address, cycle);
+    const std::uint64_t start = cycle + translate(data_tlb_, Miss::data_tlb, page, access.virtual_address, cycle);
     const std::uint64_t at = l3_path_.book(std::max(start, l2_misses_.first()));
     const Arrival arrival = arrive(line, at, shared_.claim(*this, line), written);
     if (l1_.insert(line, written) & written) l2_writes_.book(arrival.at);
@@ -267,7 +273,7 @@ Memory::Delay Memory::store_line(const Access& access, std::uint64_t cycle) {
 Memory::Delay Memory::store_past(const Access& access, std::uint64_t cycle) {
     const std::uint64_t line = access.physical_address >> line_bits;
     const Page page = page_of(space_, access.virtual_address, access.physical_address);
-    const unsigned translation = translate(data_tlb_, page, access.virtual_address, cycle);
+    const unsigned translation = translate(data_tlb_, Miss::data_tlb, page, access.virtual_address, cycle);
     if (std::ranges::find(combining_, line) != combining_.end())
         return {translation, translation ? Wait::tlb : Wait::none};
     combining_[combining_next_++ % combining_.size()] = line;
@@ -278,11 +284,13 @@ Memory::Delay Memory::store_past(const Access& access, std::uint64_t cycle) {
 
 Memory::Delay Memory::fetch(std::uint64_t virtual_address, std::uint64_t physical_address, std::uint64_t cycle) {
     const Page page = page_of(space_, virtual_address, physical_address);
-    const unsigned translation = translate(code_tlb_, page, virtual_address, cycle);
+    const unsigned translation = translate(code_tlb_, Miss::code_tlb, page, virtual_address, cycle);
     const std::uint64_t line = physical_address >> line_bits, start = cycle + translation;
     const auto miss = [&](std::uint64_t missed, Cache::Entry flags) {
+        const For whom = flags & prefetched ? For::machine : For::instruction;
+        if (whom == For::instruction) misses_.note(Miss::l1_code);
         const Arrival arrival =
-            beyond_l1({missed, (virtual_address >> line_bits) + (missed - line), page.large}, start, false);
+            beyond_l1({missed, (virtual_address >> line_bits) + (missed - line), page.large}, start, false, whom);
         l1_code_.insert(missed, flags);
         code_fills_.start(missed, arrival.at, arrival.from);
         return arrival;
@@ -304,16 +312,19 @@ Memory::Delay Memory::fetch(std::uint64_t virtual_address, std::uint64_t physica
 }
 
 // Cycles until the translation is known.
-unsigned Memory::translate(Tlb& tlb, const Page& page, std::uint64_t virtual_address, std::uint64_t cycle) {
+unsigned Memory::translate(Tlb& tlb, Miss miss, const Page& page, std::uint64_t virtual_address, std::uint64_t cycle) {
     if (tlb.hit(page)) return 0;
     switch (tlb.look_up(page)) {
         case Tlb::Level::first:
             return 0;
         case Tlb::Level::second:
+            misses_.note(miss);
             return machine_.l2_tlb_latency;
         case Tlb::Level::none:
             break;
     }
+    misses_.note(miss);
+    misses_.note(Miss::page_walk);
     return machine_.l2_tlb_latency + walk(page, virtual_address, cycle + machine_.l2_tlb_latency);
 }
 
@@ -326,7 +337,8 @@ unsigned Memory::walk(const Page& page, std::uint64_t virtual_address, std::uint
     std::uint64_t& slot = walkers_.first();
     std::uint64_t at = std::max(cycle, slot);
     for (; level >= leaf; --level)
-        at = beyond_l1({table_line(space_.root(virtual_address), virtual_address, level), 0, false}, at, false, false)
+        at = beyond_l1({table_line(space_.root(virtual_address), virtual_address, level), 0, false}, at, false,
+                       For::machine, false)
                  .at;
     slot = at;
     return static_cast<unsigned>(at - cycle);

@@ -15,6 +15,7 @@
 #include <sim/events.hpp>
 #include <sim/timing/cache.hpp>
 #include <sim/timing/machine.hpp>
+#include <sim/timing/miss_log.hpp>
 #include <sim/timing/model.hpp>
 #include <sim/timing/prefetcher.hpp>
 #include <sim/timing/tlb.hpp>
@@ -92,6 +93,7 @@ class Memory {
     Delay fetch(std::uint64_t virtual_address, std::uint64_t physical_address, std::uint64_t cycle);
     // What changes translations.
     void control(const Control&);
+    MissLog& misses() { return misses_; }
 
   private:
     friend class SharedMemory;
@@ -117,13 +119,15 @@ class Memory {
     Delay slow(const Access&, std::uint64_t cycle, bool own);
     Arrival line_at(const Place&, std::uint64_t cycle, bool own);
     Arrival miss(const Place&, std::uint64_t cycle, bool own, Cache::Entry flags);
-    Arrival beyond_l1(const Place&, std::uint64_t cycle, bool own, bool learn = true);
+    // Who asks: an instruction, whose misses count, or a prefetcher or page walk.
+    enum class For : bool { machine, instruction };
+    Arrival beyond_l1(const Place&, std::uint64_t cycle, bool own, For, bool learn = true);
     // The line at a distance, if it is known where that is.
     std::optional<Place> ahead(const Place&, int distance) const;
     Arrival arrive(std::uint64_t line, std::uint64_t at, const SharedMemory::Reply&, Cache::Entry flags);
-    Arrival beyond_l2(std::uint64_t line, std::uint64_t cycle, bool own, Cache::Entry flags);
+    Arrival beyond_l2(std::uint64_t line, std::uint64_t cycle, bool own, Cache::Entry flags, For);
     bool own_in_l2(std::uint64_t line);
-    unsigned translate(Tlb&, const Page&, std::uint64_t virtual_address, std::uint64_t cycle);
+    unsigned translate(Tlb&, Miss, const Page&, std::uint64_t virtual_address, std::uint64_t cycle);
     unsigned walk(const Page&, std::uint64_t virtual_address, std::uint64_t cycle);
     void drop(std::uint64_t line);
 
@@ -144,6 +148,7 @@ class Memory {
         std::uint64_t virtual_page = ~0ull, physical_page = 0;
     };
     std::array<Mapping, 1024> mappings_{};
+    MissLog misses_;
 };
 
 }  // namespace sim::timing

@@ -2,6 +2,8 @@
 // The out-of-order model: each block's recipes through the core, with branch prediction, memory, and system
 // instructions as events that drain.
 #include <algorithm>
+#include <array>
+#include <map>
 #include <sim/image/decoder.hpp>
 #include <sim/timing/branch_predictor.hpp>
 #include <sim/timing/core.hpp>
@@ -22,17 +24,32 @@ struct Prepared {
     Recipe recipe;
     bool new_region = false;  // of code, as the op cache knows them
 };
+struct PreparedBlock {
+    std::vector<Prepared> instructions;
+    std::vector<std::pair<std::size_t, std::uint64_t*>> unknown;  // which have no cost, and where they are counted
+};
 
 class OutOfOrderModel final : public TimingModel {
   public:
     OutOfOrderModel(std::shared_ptr<const timing::Cpu> cpu, std::shared_ptr<timing::SharedMemory> shared)
         : cpu_(std::move(cpu)),
           book_(*cpu_),
-          decoder_(Decoder::make()),
           shared_(std::move(shared)),
           memory_(cpu_->machine, *shared_),
           core_(cpu_->machine, book_.operations(), &memory_),
-          device_(cpu_->overlay.event(timing::SystemEvent::device_access)) {}
+          device_(cpu_->overlay.event(timing::SystemEvent::device_access)),
+          branch_target_rests_(cpu_->origin("l2_target_bubble")),
+          decode_rests_(cpu_->origin("decode_width")) {
+        rests_.fill(Provenance::count_);
+        for (const auto& [wait, parameter] : {std::pair{Wait::mispredict, "pipeline"},
+                                              {Wait::forwarding, "forward_integer"},
+                                              {Wait::l2, "l2_latency"},
+                                              {Wait::l3, "l3_latency"},
+                                              {Wait::memory, "dram_latency"},
+                                              {Wait::tlb, "l2_tlb_latency"},
+                                              {Wait::coherence, transfer_name(cpu_->machine.placement)}})
+            rests_[static_cast<std::size_t>(wait)] = cpu_->origin(parameter);
+    }
 
     std::string name() const override { return "out-of-order"; }
     std::string cpu() const override { return cpu_->name; }
@@ -43,9 +60,10 @@ class OutOfOrderModel final : public TimingModel {
 
     void on_code(const CodeBlock& code) override {
         if (blocks_.size() <= code.id) blocks_.resize(std::size_t{code.id} + 1);
-        std::vector<Prepared>& block = blocks_[code.id];
+        std::vector<Prepared>& block = blocks_[code.id].instructions;
         block.clear();
         block.reserve(code.instructions.size());
+        blocks_[code.id].unknown.clear();
         std::uint64_t region = ~0ull;
         std::string before;
         for (std::size_t i = 0; i < code.instructions.size(); ++i) {
@@ -54,13 +72,19 @@ class OutOfOrderModel final : public TimingModel {
             const std::size_t length = std::min<std::size_t>(instruction.length, code.bytes.size() - offset);
             const auto bytes = std::span(code.bytes).subspan(offset, length);
             Prepared one;
-            if (const auto decoded = decoder_->decode(bytes, instruction.address)) {
-                const std::string name(decoder_->opcode_name(decoded->opcode));
-                const Operands operands = decoder_->operands();
+            Decoder& decoder = decoder_of(instruction);
+            if (const auto decoded = decoder.decode(bytes, instruction.address)) {
+                const std::string name(decoder.opcode_name(decoded->opcode));
+                const Operands operands = decoder.operands();
                 one.recipe = book_.make(*decoded, operands, name, bytes);
                 if (i && timing::fuses(before, code.instructions[i - 1], name))
                     book_.fuse(block.back().recipe, one.recipe);
+                if (!one.recipe.known) blocks_[code.id].unknown.emplace_back(i, &unknown_[name]);
                 before = name;
+            } else {
+                one.recipe.guessed = 1;
+                blocks_[code.id].unknown.emplace_back(i, &unknown_["(no instruction)"]);
+                before.clear();
             }
             one.new_region = instruction.address >> region_bits != region;
             region = instruction.address >> region_bits;
@@ -68,30 +92,41 @@ class OutOfOrderModel final : public TimingModel {
         }
     }
 
-    void run(const Block& block, std::span<RetireTime> out, std::span<InstructionTimes> details) override {
+    std::span<const InstructionMisses> run(const Block& block, std::span<RetireTime> out,
+                                           std::span<InstructionTimes> details) override {
         const CodeBlock& code = *block.code;
+        timing::MissLog& misses = memory_.misses();
+        misses.clear();
         resolve(code.instructions.empty() ? code.address : code.instructions[block.first].address);
-        const Prepared* prepared = blocks_[code.id].data() + block.first;
+        if (mispredicted_) misses.at(InstructionMisses::before), misses.note(Miss::mispredict);
+        mispredicted_ = false;
+        const PreparedBlock& known = blocks_[code.id];
+        if (!known.unknown.empty()) [[unlikely]]
+            count_unknown(known, block);
+        const Prepared* prepared = known.instructions.data() + block.first;
         const Access* access = block.accesses.data();
         const Access* const accesses_end = access + block.accesses.size();
         const bool whole = block.count && block.first + block.count == code.instructions.size();
         for (std::uint32_t i = 0; i < block.count; ++i) {
             const Prepared& one = prepared[i];
+            misses.at(i);
             const Access* first = access;
             while (access != accesses_end && access->instruction <= block.first + i) ++access;
             if (one.new_region || i == 0) fetch(code, block.first + i);
             if (decoding_) [[unlikely]]
                 decode();
+            InstructionTimes* const detail = details.empty() ? nullptr : &details[i];
             if (one.recipe.system || one.recipe.string) [[unlikely]]
-                out[i] = total(one.recipe, {first, access});
-            else out[i] = ordinary(one, {first, access}, whole && i + 1 == block.count && block.taken);
-            if (!details.empty()) details[i] = times_;
+                total(one.recipe, {first, access}, out[i], detail);
+            else ordinary(one, {first, access}, whole && i + 1 == block.count && block.taken, out[i], detail);
         }
         // A string instruction that goes on in another block.
+        misses.at(block.count);
         if (access != accesses_end && block.first + block.count < code.instructions.size())
             fetch(code, block.first + block.count);
         for (; access != accesses_end; ++access) move(begun_, *access);
         if (whole) branch(block);
+        return misses.all();
     }
 
     RetireTime transfer(const Transfer& transfer) override {
@@ -101,15 +136,40 @@ class OutOfOrderModel final : public TimingModel {
             cpu_->overlay.event(transfer.kind == TransferKind::exception   ? exception_entry
                                 : transfer.kind == TransferKind::interrupt ? interrupt_entry
                                                                            : software_entry);
-        core_.step_total({}, {}, cost.cycles.likely, true);
-        return since(times_.retire, guess(cost.cycles, cost.evidence));
+        RetireTime out;
+        finish(core_.step_total({}, {}, cost.cycles.likely, true, cost.evidence.provenance),
+               guess(cost.cycles, cost.evidence), Provenance::estimate, out, nullptr);
+        return out;
     }
 
     void on_control(const Control& control) override { memory_.control(control); }
 
     Cycle now() const override { return retired_; }
 
+    std::vector<UnknownInstruction> unknown() const override {
+        std::vector<UnknownInstruction> all;
+        for (const auto& [name, count] : unknown_)
+            if (count) all.push_back({name, count});
+        return all;
+    }
+    std::string unit_names(std::uint32_t units) const override { return cpu_->units.text(units); }
+
   private:
+    static const char* transfer_name(timing::Placement placement) {
+        return placement == timing::Placement::smt   ? "transfer_smt"
+               : placement == timing::Placement::far ? "transfer_far"
+                                                     : "transfer_near";
+    }
+    Decoder& decoder_of(const Instruction& instruction) {
+        auto& decoder = decoders_[instruction.code_bits == 64 ? 0 : instruction.code_bits == 32 ? 1 : 2];
+        if (!decoder) decoder = Decoder::make({instruction.code_bits, instruction.code_bits});
+        return *decoder;
+    }
+    void count_unknown(const PreparedBlock& known, const Block& block) {
+        for (const auto& [instruction, count] : known.unknown)
+            if (instruction >= block.first && instruction - block.first < block.count) ++*count;
+    }
+
     // A part of an instruction's time that rests on estimates.
     struct Guess {
         std::uint32_t likely = 0, less = 0, more = 0;
@@ -125,28 +185,43 @@ class OutOfOrderModel final : public TimingModel {
         return {range.likely, range.likely - range.low, range.high - range.likely};
     }
 
-    RetireTime ordinary(const Prepared& one, std::span<const Access> accesses, bool taken) {
+    void ordinary(const Prepared& one, std::span<const Access> accesses, bool taken, RetireTime& out,
+                  InstructionTimes* detail) {
         Guess guessed{one.recipe.guessed, one.recipe.less, one.recipe.more};
         for (const Access& access : accesses)
             if (access.io) [[unlikely]] {
-                core_.drain(device_.cycles.likely);
+                core_.drain(device_.cycles.likely, device_.evidence.provenance);
                 guessed.add(guess(device_.cycles, device_.evidence));
             }
-        core_.step(one.recipe, accesses, taken);
-        return since(times_.retire, guessed);
+        finish(core_.step(one.recipe, accesses, taken), guessed,
+               one.recipe.known ? Provenance::estimate : Provenance::placeholder, out, detail);
     }
 
     // An estimate that passes beside others costs less than its time: no more of it is a guess.
-    RetireTime since(std::uint64_t retire, const Guess& guessed) {
-        retire = std::max(retire, retired_);
+    // `kind`: of the guess. Fields are written one by one: a copy of a structure whose parts were just written waits
+    // for all of them.
+    void finish(const InstructionTimes& times, const Guess& guessed, Provenance kind, RetireTime& out,
+                InstructionTimes* detail) {
+        const std::uint64_t retire = std::max(times.retire, retired_);
         const auto cycles = static_cast<std::uint32_t>(retire - retired_);
         retired_ = retire;
-        return {cycles, std::min(cycles, guessed.likely), std::min(cycles, guessed.less), cycles ? guessed.more : 0,
-                cycles ? times_.wait : Wait::none};
+        complete_ = times.complete;
+        const Provenance by_number = rests_[static_cast<std::size_t>(times.wait)];
+        const Provenance rests = by_number == Provenance::count_ ? times.rests : by_number;
+        const bool guess = is_guess(rests);
+        out.cycles = cycles;
+        out.placeholder_cycles = guess ? cycles : std::min(cycles, guessed.likely);
+        out.less = std::min(cycles, guessed.less);
+        out.more = cycles ? guessed.more : 0;
+        out.wait = cycles ? times.wait : Wait::none;
+        out.rests = rests;
+        out.guess = guess ? rests : kind;
+        if (detail) [[unlikely]]
+            *detail = times;
     }
 
     // System and string instructions.
-    RetireTime total(const Recipe& recipe, std::span<const Access> accesses) {
+    void total(const Recipe& recipe, std::span<const Access> accesses, RetireTime& out, InstructionTimes* detail) {
         const bool drains = recipe.system && recipe.system->drains;
         const bool flushes = recipe.system && recipe.system->special == Special::clflush;
         const bool here = recipe.string || (drains && !flushes);  // its accesses count here; else the core makes them
@@ -163,13 +238,14 @@ class OutOfOrderModel final : public TimingModel {
         const std::uint64_t whole = std::max<std::uint64_t>(cycles.likely, moved.last_line_at) +
                                     std::uint64_t{moved.device_accesses} * device_.cycles.likely;
         const auto limited = static_cast<unsigned>(std::min<std::uint64_t>(whole, 1u << 30));
-        core_.step_total(recipe, here ? std::span<const Access>() : accesses, limited, drains);
-        return since(times_.retire, guessed);
+        const Provenance rests = (recipe.system ? recipe.system->evidence : recipe.string->evidence).provenance;
+        finish(core_.step_total(recipe, here ? std::span<const Access>() : accesses, limited, drains, rests), guessed,
+               Provenance::estimate, out, detail);
     }
 
     // A flush takes longer where the line was written. A fence waits until the stores before it are in the cache.
     timing::Range system_cycles(const timing::SystemCost& cost, std::span<const Access> accesses) {
-        if (cost.special == Special::mfence) core_.hold_until(core_.stored(), Wait::memory);
+        if (cost.special == Special::mfence) core_.hold_until(core_.stored(), Wait::memory, cost.evidence.provenance);
         bool modified = false;
         if (cost.special == Special::clflush) {
             const bool keeps = std::ranges::find(cost.opcodes, "CLWB") != cost.opcodes.end();
@@ -212,8 +288,8 @@ class OutOfOrderModel final : public TimingModel {
         }
         if (address >> line_bits == fetched_line_) return;
         fetched_line_ = address >> line_bits;
-        if (const unsigned wait = memory_.fetch(virtual_address, address, core_.dispatching()).cycles)
-            core_.delay_dispatch(wait);
+        if (const auto wait = memory_.fetch(virtual_address, address, core_.dispatching()); wait.cycles)
+            core_.delay_dispatch(wait.cycles, rests_[static_cast<std::size_t>(wait.why)]);
     }
 
     // An instruction that the op cache does not hold. Decoding runs ahead of dispatch by what its queue holds.
@@ -221,15 +297,17 @@ class OutOfOrderModel final : public TimingModel {
         constexpr std::uint64_t ahead = 8;
         if (core_.dispatching() > ahead) decode_.advance(core_.dispatching() - ahead);
         decode_.take(1);
-        core_.hold_until(decode_.cycle, Wait::front_end);
+        core_.hold_until(decode_.cycle, Wait::front_end, decode_rests_);
     }
 
     // The last instruction of a whole code block: where control goes, and whether the front end knew.
     void branch(const Block& block) {
+        memory_.misses().at(block.count - 1);
         const Instruction& last = block.code->instructions.back();
         switch (last.flow) {
             case Flow::conditional:
-                if (!predictor_.conditional(last.address, block.taken)) redirect();
+                if (!predictor_.conditional(last.address, block.taken))
+                    memory_.misses().note(Miss::mispredict), redirect();
                 else if (block.taken) target(last);
                 break;
             case Flow::branch:
@@ -256,24 +334,31 @@ class OutOfOrderModel final : public TimingModel {
         const bool right = pending_->flow == Flow::ret ? predictor_.ret(pending_->address, target)
                                                        : predictor_.indirect(pending_->address, target);
         if (right) this->target(*pending_);
-        else redirect();
+        else mispredicted_ = true, redirect();
         pending_ = nullptr;
     }
     // A taken branch whose target the front end may have to wait for.
     void target(const Instruction& branch) {
-        if (const unsigned wait = predictor_.bubble(branch.address)) core_.delay_dispatch(wait);
+        if (const unsigned wait = predictor_.bubble(branch.address)) core_.delay_dispatch(wait, branch_target_rests_);
     }
-    void redirect() { core_.hold_until(times_.complete + cpu_->machine.pipeline, Wait::mispredict); }
+    void redirect() {
+        core_.hold_until(complete_ + cpu_->machine.pipeline, Wait::mispredict,
+                         rests_[static_cast<std::size_t>(Wait::mispredict)]);
+    }
 
     const std::shared_ptr<const timing::Cpu> cpu_;
     timing::RecipeBook book_;
-    std::unique_ptr<Decoder> decoder_;
-    std::shared_ptr<timing::SharedMemory> shared_;  // with the models of the other CPUs
+    std::array<std::unique_ptr<Decoder>, 3> decoders_;  // of 64, 32 and 16-bit code
+    std::shared_ptr<timing::SharedMemory> shared_;      // with the models of the other CPUs
     timing::Memory memory_;
     timing::Core core_;
     const timing::SystemCost& device_;
-    std::vector<std::vector<Prepared>> blocks_;      // by code id
-    const InstructionTimes& times_ = core_.times();  // of the instruction that ran last
+    const Provenance branch_target_rests_, decode_rests_;
+    // By Wait: where the number comes from that it rests on; count_: the core knows.
+    std::array<Provenance, wait_count> rests_;
+    std::map<std::string, std::uint64_t> unknown_;  // instructions without a cost: how often each was executed
+    std::vector<PreparedBlock> blocks_;             // by code id
+    std::uint64_t complete_ = 0;                    // when the instruction that ran last was
     Cycle retired_ = 0;
     std::uint64_t fetched_line_ = ~0ull, fetched_region_ = ~0ull;
     Cache op_cache_{cpu_->machine.op_cache_entries, cpu_->machine.op_cache_ways};
@@ -282,6 +367,7 @@ class OutOfOrderModel final : public TimingModel {
     BranchPredictor predictor_{cpu_->machine};
     Moved begun_;  // by a string instruction that has not retired yet
     const Instruction* pending_ = nullptr;
+    bool mispredicted_ = false;  // the branch that ended the block before
 };
 
 }  // namespace
@@ -294,6 +380,11 @@ std::vector<std::unique_ptr<TimingModel>> make_models(std::string_view name, uns
         if (cpu->ideal) models.push_back(timing::make_ideal_model(*cpu));
         else models.push_back(std::make_unique<OutOfOrderModel>(cpu, shared));
     return models;
+}
+
+std::string_view miss_name(Miss miss) {
+    static constexpr std::string_view names[] = {"L1I", "L1D", "L2", "L3", "ITLB", "DTLB", "page walk", "mispredict"};
+    return names[static_cast<std::size_t>(miss)];
 }
 
 std::string_view wait_name(Wait wait) {

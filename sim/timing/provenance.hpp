@@ -3,6 +3,7 @@
 // rests on estimates.
 #pragma once
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -11,11 +12,15 @@
 
 namespace sim {
 
-// placeholder: nobody gave a cost at all; what is assumed then.
-enum class Provenance : std::uint8_t { measured, published, estimate, placeholder };
+// placeholder: nobody gave a cost at all; what is assumed then. scheduling: LLVM's scheduling data has it. definition:
+// of an ideal CPU.
+enum class Provenance : std::uint8_t { measured, published, estimate, placeholder, scheduling, definition, count_ };
 std::string_view provenance_name(Provenance);
 // Whether totals count it as a guess.
-constexpr bool is_guess(Provenance provenance) { return provenance >= Provenance::estimate; }
+constexpr bool is_guess(Provenance provenance) {
+    return provenance == Provenance::estimate || provenance == Provenance::placeholder;
+}
+inline constexpr std::size_t provenance_count = static_cast<std::size_t>(Provenance::count_);
 
 namespace timing {
 
@@ -25,7 +30,7 @@ struct Evidence {
     std::vector<std::string> patterns;  // measured: which of the series' patterns show it
 };
 
-using ProvenanceCounts = std::array<unsigned, 4>;  // by Provenance
+using ProvenanceCounts = std::array<unsigned, 4>;  // by Provenance, of those that a file can give
 
 // A data file that cannot be used: the file, the entry and the field, and what is wrong with it, in one line.
 struct DataError : std::runtime_error {

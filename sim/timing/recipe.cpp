@@ -96,7 +96,7 @@ const Cost* RecipeBook::cost(std::string_view name) const {
 
 // What a total's range is made of.
 void RecipeBook::add_guess(const Cost* cost, Recipe& recipe) const {
-    recipe.known = cost || cpu_.ideal;
+    recipe.known = (cost && cost->provenance != Provenance::placeholder) || cpu_.ideal;
     if (!recipe.known) recipe.guessed = std::max<std::uint16_t>(recipe.latency, 1);
     if (!cost || !is_guess(cost->provenance)) return;
     recipe.guessed = cost->latency;
@@ -111,8 +111,10 @@ void RecipeBook::make_lea(const MemoryOperand& address, const Parts& parts, Reci
     const Cost* plain = cost(index && address.scale > 1 ? "LEA.scaled" : "LEA.simple");
     recipe.known = plain || cpu_.ideal;
     const std::uint32_t units = plain && !plain->uses.empty() ? plain->uses[0].units : 0;
+    const Provenance rests = plain ? plain->provenance : Provenance::placeholder;
     if (three) {
         Operation& first = operations_.emplace_back();
+        first.rests = rests;
         first.units = units;
         first.latency = 1;
         if (base) add(first.sources, first.source_count, address.base);
@@ -120,6 +122,7 @@ void RecipeBook::make_lea(const MemoryOperand& address, const Parts& parts, Reci
         ++recipe.operations;
     }
     Operation& last = operations_.emplace_back();
+    last.rests = rests;
     last.units = units;
     last.latency = 1;
     if (three) add(last.sources, last.source_count, value::computed);
@@ -152,6 +155,7 @@ void RecipeBook::add_compute(const Parts& parts, Recipe& recipe) {
     bool first = true;
     const auto emit = [&](std::uint32_t units, unsigned busy) {
         Operation& operation = operations_.emplace_back();
+        operation.rests = parts.cost->provenance;
         operation.units = units;
         operation.busy = static_cast<std::uint16_t>(busy);
         operation.vector = units & machine_.vector_units;
@@ -175,6 +179,7 @@ void RecipeBook::add_compute(const Parts& parts, Recipe& recipe) {
         // The others read what was there before: the results are named when all of them have started.
         Operation& latest = operations_.emplace_back();
         Operation& maker = operations_[begin];
+        latest.rests = maker.rests;
         latest.vector = maker.vector;
         latest.sources[latest.source_count++] = value::computed;
         latest.results = std::exchange(maker.results, {value::computed});
@@ -189,11 +194,13 @@ void RecipeBook::make_leave(const Parts& parts, Recipe& recipe) {
     const Cost* const own = cost(parts.name);
     Operation& pointer = operations_.emplace_back();
     pointer.units = own && !own->uses.empty() ? own->uses.front().units : 0;
+    pointer.rests = own ? own->provenance : Provenance::placeholder;
     pointer.latency = 1;
     add(pointer.sources, pointer.source_count, rbp);
     add(pointer.results, pointer.result_count, rsp);
     Operation& loaded = operations_.emplace_back();
     loaded.kind = OperationKind::load;
+    loaded.rests = machine_.from.load_integer;
     loaded.units = machine_.load_units;
     loaded.latency = static_cast<std::uint16_t>(machine_.load_integer);
     add(loaded.sources, loaded.source_count, rbp);
@@ -224,6 +231,7 @@ bool RecipeBook::make_renamed(const Parts& parts, Recipe& recipe) {
     if (!same_sources(parts.operands) || !is_zero_idiom(parts.name)) return false;
     recipe.kind = RecipeKind::idiom;
     Operation& operation = operations_.emplace_back();
+    operation.rests = machine_.from.dispatch_width;
     parts.results.add_to(operation.results, operation.result_count);
     recipe.operations = 1;
     // Vector zeroing of a legacy instruction still takes a unit (measured: four a cycle).
@@ -247,8 +255,8 @@ void RecipeBook::choose_cost(const Cost* own, bool is_total, Parts& parts, Recip
             parts.latency = own->latency > load ? own->latency - load : own->latency ? 1u : 0u;
         }
     }
-    add_guess(own, recipe);
-    static const Cost unknown{.uops = 1, .latency = 1, .advance = 0, .uses = {}};
+    if (!is_total) add_guess(own, recipe);
+    static const Cost unknown{.uops = 1, .latency = 1, .provenance = Provenance::placeholder};
     if (!parts.cost) parts.cost = &unknown;
     recipe.half_slots = static_cast<std::uint8_t>(2 * std::clamp<unsigned>(own ? own->uops : 1, 1, 60));
 }
@@ -266,6 +274,7 @@ void RecipeBook::add_load(const Parts& parts, Recipe& recipe) {
     const MemoryOperand& load = *parts.load;
     Operation& operation = operations_.emplace_back();
     operation.kind = OperationKind::load;
+    operation.rests = parts.vector_data ? machine_.from.load_vector : machine_.from.load_integer;
     operation.units = machine_.load_units;
     const bool indexed = load.index != no_register && load.scale > 1 && !parts.vector_data;
     operation.latency = static_cast<std::uint16_t>((parts.vector_data ? machine_.load_vector : machine_.load_integer) +
@@ -281,6 +290,7 @@ void RecipeBook::add_load(const Parts& parts, Recipe& recipe) {
     if (!parts.vector_data) return;
     Operation& port = operations_.emplace_back();
     port.units = machine_.vector_load_units;
+    port.rests = machine_.from.load_vector;
     port.vector = true;
     port.busy = load.size > 32 ? 2 : 1;
     add(port.sources, port.source_count, value::loaded);
@@ -291,11 +301,13 @@ void RecipeBook::add_store(const Parts& parts, Recipe& recipe) {
     const MemoryOperand& store = *parts.store;
     Operation& address = operations_.emplace_back();
     address.kind = OperationKind::store_address;
+    address.rests = parts.cost->provenance;
     address.units = machine_.store_units;
     address.latency = 1;
     add_address(parts, store, address);
     Operation& data = operations_.emplace_back();
     data.kind = OperationKind::store_data;
+    data.rests = parts.cost->provenance;
     data.vector = parts.vector_data;
     data.units = parts.vector_data ? machine_.vector_store_units : 0;
     data.busy = store.size > 32 ? 2 : 1;
@@ -340,7 +352,9 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
     recipe.branch = instruction.flow != Flow::next;
     recipe.locked = instruction.locked;
     if (name.starts_with("PREFETCH")) {  // a load that nobody waits for
-        operations_.emplace_back().units = machine_.load_units;
+        Operation& operation = operations_.emplace_back();
+        operation.rests = machine_.from.load_integer;
+        operation.units = machine_.load_units;
         recipe.operations = 1;
         return recipe;
     }
@@ -364,7 +378,11 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
         return recipe;
     }
     // A total: one operation that the accesses belong to, as long as its results take.
-    const Cost total{.uops = 1, .latency = system_latency(recipe)};
+    const Cost total{.uops = 1,
+                     .latency = system_latency(recipe),
+                     .provenance = recipe.system   ? recipe.system->evidence.provenance
+                                   : recipe.string ? recipe.string->evidence.provenance
+                                                   : Provenance::placeholder};
     const bool is_total = recipe.system || recipe.string;
     const Cost* own = is_total ? &total : cost(name);
     Cost by_value;

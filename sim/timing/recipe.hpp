@@ -26,6 +26,7 @@ struct Operation {
     OperationKind kind = OperationKind::compute;
     bool vector = false;  // of the vector scheduler
     std::uint8_t source_count = 0, result_count = 0;
+    Provenance rests{};  // what latency and units rest on
     std::uint16_t latency = 0, busy = 1;
     std::uint32_t units = 0;  // any of these; 0: none
     std::array<std::uint8_t, 8> sources{};

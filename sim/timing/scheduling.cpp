@@ -33,6 +33,12 @@ Cost parse_cost(std::string_view line, UnitNames& units) {
         if (const std::string_view word(latency); !word.empty()) cost.latency = std::max(cost.latency, number_in(word));
     cost.advance = number_in(field(line, "advance="));
     cost.uses = parse_uses(field(line, "units="), units);
+    // What LLVM says of microcode that nobody has looked at.
+    constexpr unsigned not_known = 100;
+    if (cost.uops == not_known && cost.latency == not_known) {
+        cost.provenance = Provenance::placeholder;
+        cost.low = cost.high = cost.latency;
+    }
     return cost;
 }
 
@@ -54,6 +60,27 @@ std::uint32_t UnitNames::mask(std::string_view names) {
         else if (name.find('*') == name.npos && name != "FPSt") mask |= 1u << number(name);
     }
     return mask;
+}
+
+// Names in a row with numbers in a row become a range: ALU0-3.
+std::string UnitNames::text(std::uint32_t units) const {
+    std::vector<std::string> chosen;
+    for (std::size_t i = 0; i < names_.size(); ++i)
+        if (units >> i & 1) chosen.push_back(names_[i]);
+    std::ranges::sort(chosen);
+    std::string out;
+    for (std::size_t i = 0; i < chosen.size();) {
+        std::size_t last = i;
+        while (last + 1 < chosen.size() && chosen[last + 1].size() == chosen[i].size() &&
+               chosen[last + 1].substr(0, chosen[i].size() - 1) == chosen[i].substr(0, chosen[i].size() - 1) &&
+               chosen[last + 1].back() == chosen[last].back() + 1)
+            ++last;
+        if (!out.empty()) out += '+';
+        out += chosen[i];
+        if (last > i) out += std::string("-") + chosen[last].back();
+        i = last + 1;
+    }
+    return out;
 }
 
 std::vector<UnitUse> parse_uses(std::string_view text, UnitNames& units) {

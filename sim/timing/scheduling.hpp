@@ -20,8 +20,8 @@ struct Cost {
     std::uint16_t latency = 0;  // the longest of the results; with memory: of the whole
     std::uint16_t advance = 0;  // so much later than the address are register sources needed: the load's latency
     std::vector<UnitUse> uses;
-    Provenance provenance = Provenance::published;  // LLVM's are
-    std::uint16_t low = 0, high = 0;                // an estimate's range of the latency
+    Provenance provenance = Provenance::scheduling;
+    std::uint16_t low = 0, high = 0;  // an estimate's range of the latency
     // The latency of a division whose values are known, and of how many bits of its quotient each takes a cycle more.
     // 0: the values do not matter.
     std::uint16_t quotient_latency = 0, quotient_bits = 0;
@@ -32,7 +32,8 @@ class UnitNames {
   public:
     // The number of a unit; new names are added. At most 32.
     unsigned number(std::string_view name);
-    std::uint32_t mask(std::string_view names);  // "ALU0|ALU3"
+    std::uint32_t mask(std::string_view names);   // "ALU0|ALU3"
+    std::string text(std::uint32_t units) const;  // of a mask: "ALU0-3"
     const std::vector<std::string>& names() const { return names_; }
 
   private:

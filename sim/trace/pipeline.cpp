@@ -21,8 +21,8 @@ class Pipeline final : public EventSink {
     }
     void on_block(const Block& block) override {
         std::span<RetireTime> times = std::span(times_).first(block.count);
-        models_[block.cpu]->run(block, times);
-        if (profile_) profile_->on_block(block, times);
+        const std::span<const InstructionMisses> misses = models_[block.cpu]->run(block, times);
+        if (profile_) profile_->on_block(block, times, misses);
         if (writer_) writer_->on_block(block, times);
     }
     void on_input(const Input& input) override {

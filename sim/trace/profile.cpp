@@ -91,6 +91,13 @@ struct Hit {
 struct BlockProfile {
     std::vector<Hit> hits;  // by instruction; at one address ends, then points, then begins
     std::vector<std::pair<std::uint16_t, std::uint32_t>> functions;  // from this instruction on, which function
+    bool branches = false;                                           // at its end
+
+    std::uint32_t function_of(std::uint32_t instruction) const {
+        std::size_t k = functions.size() - 1;
+        while (k && functions[k].first > instruction) --k;
+        return functions[k].second;
+    }
 };
 
 class ProfileImpl final : public Profile {
@@ -112,6 +119,7 @@ class ProfileImpl final : public Profile {
         if (blocks_.size() <= code.id) blocks_.resize(std::size_t{code.id} + 1);
         BlockProfile& block = blocks_[code.id];
         block = {};
+        block.branches = !code.instructions.empty() && is_branch(code.instructions.back().flow);
         for (std::size_t i = 0; i < code.instructions.size(); ++i) {
             std::uint64_t address = code.instructions[i].address;
             auto number = static_cast<std::uint16_t>(i);
@@ -126,9 +134,19 @@ class ProfileImpl final : public Profile {
         }
     }
 
-    void on_block(const Block& block, std::span<const RetireTime> times) override {
+    void on_block(const Block& block, std::span<const RetireTime> times,
+                  std::span<const InstructionMisses> misses) override {
         const BlockProfile& known = blocks_[block.code->id];
-        if (!known.hits.empty()) hit_marks(known, block, times);
+        if (!misses.empty()) misses = add_before(block, misses);
+        if (!known.hits.empty()) hit_marks(known, block, times, misses);
+        count_accesses(known, block);
+        if (!misses.empty()) add_misses(known, block, misses);
+        if (known.branches && block.count && block.first + block.count == block.code->instructions.size()) {
+            ++spent_[block.cpu].branches;
+            ++functions_[known.functions.back().second].branches;
+        }
+        if (block.count && !known.functions.empty())
+            last_function_[block.cpu] = known.function_of(block.first + block.count - 1);
         if (known.functions.size() == 1) {
             add(functions_[known.functions[0].second], times.first(block.count), spent_[block.cpu]);
         } else {
@@ -194,9 +212,43 @@ class ProfileImpl final : public Profile {
     static void add(Spending& sum, const RetireTime& time) {
         sum.cycles += time.cycles;
         sum.by_wait[static_cast<std::size_t>(time.wait)] += time.cycles;
+        sum.by_provenance[static_cast<std::size_t>(time.rests)] += time.cycles;
+        if (time.placeholder_cycles) correct(sum, time);
         sum.placeholder_cycles += time.placeholder_cycles;
         sum.less += time.less;
         sum.more += time.more;
+    }
+    // The part of an instruction's cycles that is a guess does not rest on what the others do.
+    static void correct(Spending& sum, const RetireTime& time) {
+        sum.by_provenance[static_cast<std::size_t>(time.rests)] -= time.placeholder_cycles;
+        sum.by_provenance[static_cast<std::size_t>(time.guess)] += time.placeholder_cycles;
+    }
+    static bool is_branch(Flow flow) { return flow >= Flow::branch && flow <= Flow::ret; }
+
+    // What the end of the block before missed, which is known only now. Returns the others.
+    std::span<const InstructionMisses> add_before(const Block& block, std::span<const InstructionMisses> misses) {
+        if (misses.front().instruction != InstructionMisses::before) return misses;
+        if (const std::uint32_t last = last_function_[block.cpu]; last < functions_.size())
+            add(functions_[last], misses.front());
+        add(spent_[block.cpu], misses.front());
+        return misses.subspan(1);
+    }
+    static void add(Spending& sum, const InstructionMisses& misses) {
+        for (std::size_t i = 0; i < miss_count; ++i) sum.misses[i] += misses.counts[i];
+    }
+    void add_misses(const BlockProfile& known, const Block& block, std::span<const InstructionMisses> misses) {
+        for (const InstructionMisses& one : misses) {
+            add(spent_[block.cpu], one);
+            if (!known.functions.empty()) add(functions_[known.function_of(block.first + one.instruction)], one);
+        }
+    }
+    void count_accesses(const BlockProfile& known, const Block& block) {
+        spent_[block.cpu].accesses += block.accesses.size();
+        if (known.functions.size() == 1) {
+            functions_[known.functions[0].second].accesses += block.accesses.size();
+        } else if (!known.functions.empty()) {
+            for (const Access& access : block.accesses) ++functions_[known.function_of(access.instruction)].accesses;
+        }
     }
 
     static void add(FunctionSummary& function, std::span<const RetireTime> times, Spending& spent) {
@@ -205,6 +257,11 @@ class ProfileImpl final : public Profile {
             const auto wait = static_cast<std::size_t>(time.wait);
             function.by_wait[wait] += time.cycles;
             spent.by_wait[wait] += time.cycles;
+            const auto rests = static_cast<std::size_t>(time.rests);
+            function.by_provenance[rests] += time.cycles;
+            spent.by_provenance[rests] += time.cycles;
+            if (time.placeholder_cycles) [[unlikely]]
+                correct(function, time), correct(spent, time);
             cycles += time.cycles;
             guessed += time.placeholder_cycles;
             less += time.less;
@@ -221,7 +278,9 @@ class ProfileImpl final : public Profile {
 
     // A mark is hit when its instruction is about to execute: after what retired before it. An instruction that
     // faults does not retire; its mark counts when it is executed again.
-    void hit_marks(const BlockProfile& known, const Block& block, std::span<const RetireTime> times) {
+    void hit_marks(const BlockProfile& known, const Block& block, std::span<const RetireTime> times,
+                   std::span<const InstructionMisses> misses) {
+        std::span<const Access> accesses = block.accesses;
         Spending now = spent_[block.cpu];
         const std::uint64_t instructions = now.instructions;
         std::uint32_t done = 0;
@@ -231,6 +290,10 @@ class ProfileImpl final : public Profile {
             if (offset >= block.count) break;
             for (; done < offset; ++done) add(now, times[done]);
             now.instructions = instructions + offset;
+            for (; !misses.empty() && misses.front().instruction < offset; misses = misses.subspan(1))
+                add(now, misses.front());
+            for (; !accesses.empty() && accesses.front().instruction < hit.instruction; accesses = accesses.subspan(1))
+                ++now.accesses;
             MarkState& mark = marks_[hit.mark];
             apply(mark, mark.open[block.cpu], hit.kind, now, block.first_index + offset);
         }
@@ -267,6 +330,7 @@ class ProfileImpl final : public Profile {
     std::unordered_map<std::uint64_t, std::uint32_t> function_numbers_;  // by start
     std::vector<FunctionSummary> functions_;
     std::array<Spending, cpus_most> spent_{};  // by CPU
+    std::array<std::uint32_t, cpus_most> last_function_ = {};
 };
 
 }  // namespace
@@ -277,18 +341,30 @@ Spending& Spending::operator+=(const Spending& other) {
     placeholder_cycles += other.placeholder_cycles;
     less += other.less;
     more += other.more;
-    for (std::size_t i = 0; i < by_wait.size(); ++i) by_wait[i] += other.by_wait[i];
+    const auto add = [](auto& sum, const auto& others) {
+        for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += others[i];
+    };
+    add(by_wait, other.by_wait), add(by_provenance, other.by_provenance), add(misses, other.misses);
+    accesses += other.accesses;
+    branches += other.branches;
     return *this;
 }
 
 Spending Spending::operator-(const Spending& earlier) const {
-    Spending difference{instructions - earlier.instructions,
-                        cycles - earlier.cycles,
-                        placeholder_cycles - earlier.placeholder_cycles,
-                        less - earlier.less,
-                        more - earlier.more,
-                        by_wait};
-    for (std::size_t i = 0; i < by_wait.size(); ++i) difference.by_wait[i] -= earlier.by_wait[i];
+    Spending difference = *this;
+    difference.instructions -= earlier.instructions;
+    difference.cycles -= earlier.cycles;
+    difference.placeholder_cycles -= earlier.placeholder_cycles;
+    difference.less -= earlier.less;
+    difference.more -= earlier.more;
+    difference.accesses -= earlier.accesses;
+    difference.branches -= earlier.branches;
+    const auto subtract = [](auto& from, const auto& less_of) {
+        for (std::size_t i = 0; i < from.size(); ++i) from[i] -= less_of[i];
+    };
+    subtract(difference.by_wait, earlier.by_wait);
+    subtract(difference.by_provenance, earlier.by_provenance);
+    subtract(difference.misses, earlier.misses);
     return difference;
 }
 

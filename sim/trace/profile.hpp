@@ -12,8 +12,8 @@
 
 namespace sim {
 
-inline constexpr std::size_t wait_count = static_cast<std::size_t>(Wait::count_);
 using CyclesByWait = std::array<std::uint64_t, wait_count>;
+using CyclesByProvenance = std::array<std::uint64_t, provenance_count>;
 
 // What was spent somewhere, and how sure that is.
 struct Spending {
@@ -21,6 +21,9 @@ struct Spending {
     std::uint64_t placeholder_cycles = 0;  // the part of `cycles` that rests on estimates and placeholders
     std::uint64_t less = 0, more = 0;      // `cycles` lie between cycles - less and cycles + more, by those estimates
     CyclesByWait by_wait{};                // `cycles` by what they were spent on: a CPI stack, times instructions
+    CyclesByProvenance by_provenance{};    // `cycles` by where the number comes from that they rest on
+    std::array<std::uint64_t, miss_count> misses{};
+    std::uint64_t accesses = 0, branches = 0;  // what data and targets were asked for: misses' denominators
 
     Spending& operator+=(const Spending&);
     Spending operator-(const Spending& earlier) const;  // of two readings of a running sum
@@ -52,7 +55,7 @@ class Profile {
   public:
     virtual ~Profile() = default;
     virtual void on_code(const CodeBlock&) = 0;
-    virtual void on_block(const Block&, std::span<const RetireTime>) = 0;
+    virtual void on_block(const Block&, std::span<const RetireTime>, std::span<const InstructionMisses> = {}) = 0;
     virtual void on_transfer(const Transfer&, RetireTime) = 0;
     virtual std::vector<MarkSummary> marks() const = 0;
     virtual std::vector<FunctionSummary> functions() const = 0;  // by cycles, most first

@@ -12,9 +12,27 @@ TEST_F(Runs, JsonHasItsFields) {
     const Result result = shell("$DEV sim --kernel $COMPUTE --trace t --json");
     ASSERT_EQ(result.status, 0) << result.err;
     const auto json = nlohmann::json::parse(result.out);
-    for (const char* key :
-         {"schema", "engine", "engine_version", "cpu", "clock", "seed", "stop", "instructions", "cycles",
-          "cycles_range", "waits", "placeholder_share", "wall_s", "mips", "console", "marks", "functions", "trace"}) {
+    for (const char* key : {"schema",
+                            "engine",
+                            "engine_version",
+                            "cpu",
+                            "clock",
+                            "seed",
+                            "stop",
+                            "instructions",
+                            "cycles",
+                            "cycles_range",
+                            "waits",
+                            "provenance",
+                            "misses",
+                            "unknown_instructions",
+                            "placeholder_share",
+                            "wall_s",
+                            "mips",
+                            "console",
+                            "marks",
+                            "functions",
+                            "trace"}) {
         EXPECT_TRUE(json.contains(key)) << key;
     }
     EXPECT_EQ(json["stop"], "power-off");
@@ -26,12 +44,21 @@ TEST_F(Runs, JsonHasItsFields) {
     EXPECT_TRUE(json["functions"][0].contains("cycles"));
     EXPECT_EQ(json["model"], "out-of-order");
     EXPECT_EQ(json["model_cpu"], "znver4");
-    std::uint64_t waits = 0, of_functions = 0;
-    for (const auto& [name, cycles] : json["waits"].items()) waits += cycles.get<std::uint64_t>();
-    for (const auto& function : json["functions"])
-        for (const auto& [name, cycles] : function["waits"].items()) of_functions += cycles.get<std::uint64_t>();
-    EXPECT_EQ(waits, json["cycles"]);
-    EXPECT_EQ(of_functions, json["cycles"]);
+    const auto sum = [](const nlohmann::json& parts) {
+        std::uint64_t sum = 0;
+        for (const auto& [name, part] : parts.items()) sum += part.get<std::uint64_t>();
+        return sum;
+    };
+    for (const char* stack : {"waits", "provenance", "misses"}) {
+        std::uint64_t of_functions = 0;
+        for (const auto& function : json["functions"]) of_functions += sum(function[stack]);
+        EXPECT_EQ(of_functions, sum(json[stack])) << stack;
+        if (stack != std::string("misses")) EXPECT_EQ(of_functions, json["cycles"]) << stack;
+    }
+    EXPECT_GT(json["misses"]["accesses"], json["misses"]["l1_data"]);
+    EXPECT_GT(json["misses"]["l1_data"], 0);
+    EXPECT_EQ(json["provenance"].value("estimate", 0) + json["provenance"].value("placeholder", 0),
+              json["placeholder_cycles"]);
     EXPECT_LE(json["cycles_range"]["low"], json["cycles"]);
     EXPECT_GE(json["cycles_range"]["high"], json["cycles"]);
 }
@@ -42,7 +69,11 @@ TEST_F(Runs, StrictFailsWhereMarksRestOnEstimates) {
     EXPECT_NE(strict.err.find("tour.boot_phases: "), std::string::npos) << strict.err;
     for (const char* part : {"out-of-order (znver4)", "% rest on estimates", "spent on", "mostly"})
         EXPECT_NE(strict.out.find(part), std::string::npos) << part << strict.out;
-    EXPECT_EQ(shell("$DEV sim --kernel $COMPUTE --no-trace --strict").status, 0);  // no marks
+    const Result whole = shell("$DEV sim --kernel $COMPUTE --no-trace --strict --json");  // it has no marks
+    EXPECT_EQ(whole.status, 1);
+    EXPECT_NE(whole.err.find("the whole run: "), std::string::npos) << whole.err;
+    EXPECT_EQ(nlohmann::json::parse(whole.out)["strict"]["over"], nlohmann::json{"the whole run"});
+    EXPECT_EQ(shell("$DEV sim --kernel $COMPUTE --no-trace --strict=100").status, 0);
     EXPECT_EQ(shell("$DEV sim --kernel $COMPUTE --no-trace --strict=-1").status, 2);
     EXPECT_EQ(shell("$DEV sim --kernel $COMPUTE --no-trace --strict=much").status, 2);
     const Result cpu = shell("$DEV sim --kernel $COMPUTE --no-trace --cpu nosuch");

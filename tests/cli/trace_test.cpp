@@ -113,9 +113,9 @@ TEST_F(Trace, RetimeSaysWhatIsWrong) {
     const std::string whole = read(folder / "t");
     write("cut", whole.substr(0, whole.size() - 20));
     EXPECT_EQ(shell("$DEV trace retime cut").status, 1);
-    const Result text = shell("$DEV trace retime t --stack");
+    const Result text = shell("$DEV trace retime t --stack --misses --sources");
     EXPECT_EQ(text.status, 0);
-    for (const char* part : {"spent on", "before", "rest", "CPI"})
+    for (const char* part : {"spent on", "before", "rest", "CPI", "L1D", "measured", "of 1,000 instructions"})
         EXPECT_NE(text.out.find(part), std::string::npos) << part << text.out;
 }
 

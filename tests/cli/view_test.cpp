@@ -125,6 +125,34 @@ TEST(SpendingReport, SaysWhatCyclesWereSpentOn) {
     EXPECT_EQ(table.find("memory"), std::string::npos) << table;  // no row has any
 }
 
+TEST(SpendingReport, SaysWhatMissedAndWhatCyclesRestOn) {
+    sim::Spending spent{.instructions = 4000, .cycles = 200, .less = 10, .more = 20};
+    spent.by_provenance[static_cast<std::size_t>(sim::Provenance::measured)] = 50;
+    spent.by_provenance[static_cast<std::size_t>(sim::Provenance::scheduling)] = 120;
+    spent.by_provenance[static_cast<std::size_t>(sim::Provenance::estimate)] = 30;
+    spent.misses[static_cast<std::size_t>(sim::Miss::l1_data)] = 50;
+    spent.misses[static_cast<std::size_t>(sim::Miss::mispredict)] = 5;
+    spent.accesses = 900;
+    EXPECT_EQ(provenance_text(spent), "LLVM 60.0 %, measured 25.0 %, estimate 15.0 %");
+    EXPECT_EQ(provenance_text({}), "nothing");
+    EXPECT_EQ(provenance_json(spent).dump(), R"({"measured":50,"estimate":30,"llvm":120})");
+    EXPECT_EQ(misses_text(spent), "L1D 12.50, mispredict 1.25 of 1,000 instructions");
+    EXPECT_EQ(misses_text({}), "none");
+    EXPECT_EQ(misses_json(spent)["accesses"], 900);
+    EXPECT_EQ(misses_json(spent)["l1_data"], 50);
+    sim::MarkSummary mark;
+    mark.name = "step";
+    mark.all = spent;
+    const std::string misses = misses_table({mark}, {{spent, "function", 0x1000}}, 5, {});
+    for (const char* part : {"step", "function", "12.50", "1.25", "L1D", "mispredict"})
+        EXPECT_NE(misses.find(part), std::string::npos) << part << misses;
+    EXPECT_EQ(misses.find("L1I"), std::string::npos) << misses;  // no row has any
+    const std::string sources = provenance_table({mark}, {{spent, "function", 0x1000}}, 5, {});
+    for (const char* part : {"step", "function", "LLVM", "60.0", "200 (190-220)"})
+        EXPECT_NE(sources.find(part), std::string::npos) << part << sources;
+    EXPECT_EQ(sources.find("placeholder"), std::string::npos) << sources;
+}
+
 TEST(SpendingReport, SaysHowSureItIs) {
     EXPECT_EQ(ranged(214, 0, 0), "214");
     EXPECT_EQ(ranged(1214, 34, 96), "1,214 (1,180-1,310)");

@@ -167,6 +167,59 @@ TEST_F(ProfileTest, CyclesAreSummedByWhatTheyWereSpentOn) {
     EXPECT_EQ(at(profile().total(), Wait::dependency), 2u * (4 + 16));
 }
 
+TEST_F(ProfileTest, MissesBelongToTheirInstructions) {
+    mark(2, MarkKind::begin, "step");
+    mark(5, MarkKind::end, "step");
+    const auto at = [](const Spending& spent, Miss miss) { return spent.misses[static_cast<std::size_t>(miss)]; };
+    const auto one = [](std::uint32_t instruction, Miss miss, std::uint32_t count) {
+        InstructionMisses misses{instruction, {}};
+        misses.counts[static_cast<std::size_t>(miss)] = count;
+        return misses;
+    };
+    const InstructionMisses first[] = {one(1, Miss::l1_data, 7), one(3, Miss::l1_data, 2), one(5, Miss::l1_data, 40)};
+    const Access accesses[] = {{1, AccessKind::load, 8, false, 0, 0}, {3, AccessKind::load, 8, false, 0, 0}};
+    profile().on_block({0, &code_, 0, 8, 0, false, accesses}, times_, first);
+    EXPECT_EQ(at(only().all, Miss::l1_data), 2u);
+    EXPECT_EQ(only().all.accesses, 1u);
+    // The branch at the end of "second" was wrong, which the next block knows.
+    const InstructionMisses second[] = {one(InstructionMisses::before, Miss::mispredict, 1), one(0, Miss::l2, 3)};
+    profile().on_block({0, &code_, 0, 3, 8, false, {}}, std::span(times_).first(3), second);
+    const auto all = profile().functions();
+    ASSERT_EQ(all[0].name, "second");
+    EXPECT_EQ(at(all[0], Miss::l1_data), 42u);
+    EXPECT_EQ(at(all[0], Miss::mispredict), 1u);
+    EXPECT_EQ(at(all[1], Miss::l1_data), 7u);
+    EXPECT_EQ(at(all[1], Miss::l2), 3u);
+    EXPECT_EQ(all[1].accesses, 1u);
+    EXPECT_EQ(at(profile().total(), Miss::l1_data), 49u);
+    EXPECT_EQ(at(profile().total(), Miss::mispredict), 1u);
+    EXPECT_EQ(profile().total().accesses, 2u);
+}
+
+TEST_F(ProfileTest, CyclesAreSummedByWhatTheyRestOn) {
+    mark(2, MarkKind::begin, "step");
+    mark(5, MarkKind::end, "step");
+    for (RetireTime& time : times_) time.rests = Provenance::scheduling;
+    times_[3] = {.cycles = 8, .placeholder_cycles = 5, .rests = Provenance::published, .guess = Provenance::estimate};
+    times_[4] = {.cycles = 16, .placeholder_cycles = 16, .rests = Provenance::placeholder};
+    times_[4].guess = Provenance::placeholder;
+    run();
+    const auto at = [](const Spending& spent, Provenance one) {
+        return spent.by_provenance[static_cast<std::size_t>(one)];
+    };
+    EXPECT_EQ(at(only().all, Provenance::scheduling), 4u);
+    EXPECT_EQ(at(only().all, Provenance::published), 3u);
+    EXPECT_EQ(at(only().all, Provenance::estimate), 5u);
+    EXPECT_EQ(at(only().all, Provenance::placeholder), 16u);
+    const auto all = profile().functions();
+    for (const FunctionSummary& function : all)
+        EXPECT_EQ(std::accumulate(function.by_provenance.begin(), function.by_provenance.end(), 0ull), function.cycles);
+    profile().on_transfer({0, 8, TransferKind::interrupt, 32, false, 0, 0, kernel_base, 0},
+                          {.cycles = 50, .placeholder_cycles = 40, .rests = Provenance::measured});
+    EXPECT_EQ(at(profile().total(), Provenance::estimate), 5u + 40 + 100);
+    EXPECT_EQ(at(profile().total(), Provenance::measured), 10u);
+}
+
 TEST_F(ProfileTest, ATransferIsSpentOnItsCause) {
     run(0, 4);
     profile().on_transfer({1, 4, TransferKind::interrupt, 32, false, 0, 0, kernel_base, 0},

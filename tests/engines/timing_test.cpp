@@ -224,6 +224,77 @@ TEST(TimingModel, RepMoveCountsAllOfItsBlocks) {
     EXPECT_EQ(cost(48, 16), 280u);
 }
 
+TEST(TimingModel, InstructionsThatNobodyKnowsAreCountedByName) {
+    const auto model = make_model("znver4");
+    CodeBuilder b(0, kernel_base);
+    b.nop();
+    b.add({0x0f, 0x01, 0xe0});  // smsw eax: LLVM's placeholder
+    b.add({0xd9, 0xfb});        // fsincos
+    b.add({0x06});              // no instruction in 64-bit code
+    const CodeBlock code = b.take();
+    model->on_code(code);
+    EXPECT_TRUE(model->unknown().empty());
+    RetireTime times[4];
+    std::uint64_t placeholder = 0, cycles = 0;
+    for (int i = 0; i < 3; ++i) {
+        model->run({0, &code, 0, 2, 0, false, {}}, std::span(times).first(2));
+        model->run({0, &code, 2, 2, 0, false, {}}, std::span(times).subspan(2));
+        for (const RetireTime& time : times) {
+            cycles += time.cycles;
+            placeholder += time.guess == Provenance::placeholder ? time.placeholder_cycles : 0;
+        }
+    }
+    EXPECT_GT(placeholder, 100u);
+    EXPECT_LT(placeholder, cycles);
+    std::string text;
+    for (const UnknownInstruction& one : model->unknown()) text += one.opcode + " " + std::to_string(one.count) + " ";
+    EXPECT_EQ(text, "(no instruction) 3 FSINCOS 3 SMSW32r 3 ");
+}
+
+TEST(TimingModel, MissesAreToldByInstruction) {
+    const auto model = make_model("znver4");
+    CodeBuilder b(0, kernel_base);
+    b.nop();
+    b.load_rax_rdi();
+    b.load_rax_rdi();
+    b.jnz();
+    const CodeBlock code = b.take();
+    model->on_code(code);
+    const Access loads[] = {synthetic::access(1, AccessKind::load, kernel_base + 0x5000),
+                            synthetic::access(2, AccessKind::load, kernel_base + 0x5008)};
+    RetireTime times[4];
+    const auto at = [](const InstructionMisses& one, Miss miss) { return one.counts[static_cast<std::size_t>(miss)]; };
+    const auto first = model->run({0, &code, 0, 4, 0, false, loads}, times);
+    ASSERT_GE(first.size(), 2u);
+    EXPECT_EQ(first[0].instruction, 0u);
+    EXPECT_EQ(at(first[0], Miss::l1_code), 1u);
+    EXPECT_EQ(at(first[0], Miss::code_tlb), 1u);
+    EXPECT_EQ(first[1].instruction, 1u);
+    for (const Miss miss : {Miss::l1_data, Miss::l2, Miss::l3, Miss::data_tlb, Miss::page_walk})
+        EXPECT_EQ(at(first[1], miss), 1u) << miss_name(miss);
+    for (int i = 0; i < 20; ++i) model->run({0, &code, 0, 4, 0, false, loads}, times);
+    EXPECT_TRUE(model->run({0, &code, 0, 4, 0, false, loads}, times).empty());
+    const auto wrong = model->run({0, &code, 0, 4, 0, true, loads}, times);
+    ASSERT_EQ(wrong.size(), 1u);
+    EXPECT_EQ(wrong[0].instruction, 3u);
+    EXPECT_EQ(at(wrong[0], Miss::mispredict), 1u);
+}
+
+// Bytes mean other instructions in 32-bit code: inc eax, a prefix in 64-bit code.
+TEST(TimingModel, CodeOf32BitsIsDecodedAsSuch) {
+    const auto model = make_model("znver4");
+    CodeBuilder b(0, kernel_base);
+    for (int i = 0; i < 40; ++i) b.add({0x40}).code_bits = 32;
+    const CodeBlock code = b.take();
+    model->on_code(code);
+    RetireTime times[40];
+    for (int i = 0; i < 2; ++i) model->run({0, &code, 0, 40, 0, false, {}}, times);
+    EXPECT_TRUE(model->unknown().empty());
+    std::uint64_t cycles = 0;
+    for (const RetireTime& time : times) cycles += time.cycles;
+    EXPECT_EQ(cycles, 40u);  // a chain
+}
+
 TEST(TimingModel, IdealTakesACycleAnInstruction) {
     const auto model = make_model("ideal");
     CodeBuilder b(0, kernel_base);
@@ -232,7 +303,7 @@ TEST(TimingModel, IdealTakesACycleAnInstruction) {
     model->on_code(code);
     RetireTime time[1];
     model->run({0, &code, 0, 1, 0, false, {}}, time);
-    EXPECT_EQ(time[0], RetireTime{.cycles = 1});
+    EXPECT_EQ(time[0], (RetireTime{.cycles = 1, .rests = Provenance::definition}));
     EXPECT_EQ(model->transfer({}), RetireTime{});
     EXPECT_EQ(model->now(), 1u);
 }
