@@ -58,6 +58,8 @@ sim::TraceInfo trace_start(const sim::Engine& engine, const sim::TimingModel& mo
     info.jitter = scenario.jitter;
     info.irq_at = scenario.irq_at;
     info.cpus = scenario.cpus;
+    info.quantum = scenario.quantum;
+    info.ram_bytes = scenario.ram_mib << 20;
     return info;
 }
 

@@ -12,11 +12,12 @@ StageTimes::StageTimes(std::vector<std::unique_ptr<sim::TimingModel>> models, si
 void StageTimes::run(const sim::Block& block) {
     Cpu& cpu = cpus_[block.cpu];
     details_.clear();
+    misses_ = {};
     first_ = block.first_index;
     if (block.first_index + block.count < from_) return;
     times_.resize(block.count);
     details_.resize(block.count);
-    cpu.model->run(block, times_, details_);
+    misses_ = cpu.model->run(block, times_, details_);
     for (std::uint32_t i = 0; i < block.count; ++i)
         cpu.last.push_back({block.first_index + i, block.code, &block.code->instructions[block.first + i]});
     while (cpu.last.size() > remembered) cpu.last.pop_front();
@@ -25,7 +26,10 @@ void StageTimes::run(const sim::Block& block) {
 std::optional<Stages> StageTimes::of(const sim::TraceRecord& record) const {
     if (record.index < first_ || record.index - first_ >= details_.size()) return std::nullopt;
     const std::size_t at = record.index - first_;
-    Stages stages{details_[at], times_[at], std::nullopt};
+    Stages stages{details_[at], times_[at], std::nullopt, "", {}};
+    if (stages.times.units) stages.units = cpus_[record.cpu].model->unit_names(stages.times.units);
+    for (const sim::InstructionMisses& one : misses_)
+        if (one.instruction == at) stages.misses = one.counts;
     // The block's own instructions are the last ones: `behind` of them came after this one.
     const auto& last = cpus_[record.cpu].last;
     const std::size_t behind = details_.size() - 1 - at + stages.times.on;

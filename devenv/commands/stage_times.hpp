@@ -36,6 +36,7 @@ class StageTimes {
     sim::InstructionIndex first_ = 0;  // of the block at hand
     std::vector<sim::RetireTime> times_;
     std::vector<sim::InstructionTimes> details_;  // of the block at hand; empty: it was not timed
+    std::span<const sim::InstructionMisses> misses_;
 };
 
 }  // namespace devenv

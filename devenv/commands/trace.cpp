@@ -10,8 +10,10 @@
 #include <devenv/environment.hpp>
 #include <devenv/numbers.hpp>
 #include <devenv/output.hpp>
+#include <devenv/signals.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/run_report.hpp>
+#include <devenv/view/spending_report.hpp>
 #include <memory>
 #include <sim/trace/trace.hpp>
 
@@ -24,7 +26,33 @@ struct InfoOptions {
     bool json = false;
 };
 
-Json info_json(const sim::TraceReader& reader, const std::string& damage) {
+// What only reading all of it shows.
+struct Contents {
+    sim::Spending spent;  // less and more alone
+    std::string damage;
+};
+
+Contents read_all(sim::TraceReader& reader) {
+    Contents contents;
+    sim::TraceVisitor visitor;
+    const auto add = [&](const sim::RetireTime& time) {
+        contents.spent.less += time.less;
+        contents.spent.more += time.more;
+    };
+    visitor.block = [&](const sim::Block&, std::span<const sim::RetireTime> times, sim::Cycle) {
+        for (const sim::RetireTime& time : times) add(time);
+        return !interrupted();
+    };
+    visitor.transfer_time = [&](const sim::Transfer&, sim::RetireTime time) { return add(time), true; };
+    contents.damage = reader.walk(0, visitor).value_or("");
+    contents.spent.instructions = reader.info().instructions;
+    contents.spent.cycles = reader.info().cycles;
+    contents.spent.placeholder_cycles = reader.info().placeholder_cycles;
+    return contents;
+}
+
+Json info_json(const sim::TraceReader& reader, const Contents& contents) {
+    const std::string& damage = contents.damage;
     const sim::TraceInfo& i = reader.info();
     return {{"schema", report_schema},
             {"format", i.format},
@@ -41,16 +69,19 @@ Json info_json(const sim::TraceReader& reader, const std::string& damage) {
             {"jitter", i.jitter},
             {"irq_at", i.irq_at},
             {"cpus", i.cpus},
+            {"quantum", i.quantum},
+            {"ram_mib", i.ram_bytes >> 20},
             {"complete", i.complete && damage.empty()},
             {"damage", damage.empty() ? Json(nullptr) : Json(damage)},
             {"stop", i.stop},
             {"instructions", i.instructions},
             {"cycles", i.cycles},
+            {"cycles_range", range_json(i.cycles, contents.spent.less, contents.spent.more)},
             {"placeholder_cycles", i.placeholder_cycles},
             {"bytes", reader.file_bytes()}};
 }
 
-std::string info_text(const sim::TraceReader& reader) {
+std::string info_text(const sim::TraceReader& reader, const Contents& contents) {
     const sim::TraceInfo& i = reader.info();
     const double per_instruction =
         i.instructions ? static_cast<double>(reader.file_bytes()) / static_cast<double>(i.instructions) : 0;
@@ -61,15 +92,14 @@ std::string info_text(const sim::TraceReader& reader) {
     line("format", std::to_string(i.format));
     line("image", i.image_name + ", build id " + i.build_id);
     line("command line", i.command_line);
-    if (i.cpus > 1) line("cpus", std::to_string(i.cpus));
+    line("machine", std::to_string(i.cpus) + (i.cpus > 1 ? " CPUs, quantum " + grouped(i.quantum) : " CPU") + ", " +
+                        byte_size(i.ram_bytes) + " of RAM");
     line("engine", i.engine + " " + i.engine_version + ", CPU " + i.cpu);
     line("timing model", i.model + " (" + i.model_cpu + ")");
     line("clock", i.clock + ", seed " + std::to_string(i.seed) + (i.jitter ? ", jitter" : ""));
     line("stop", i.complete ? i.stop : "(the file ends early)");
     line("instructions", grouped(i.instructions));
-    line("cycles", grouped(i.cycles) + "  (" +
-                       percent(static_cast<double>(i.placeholder_cycles), static_cast<double>(i.cycles)) +
-                       " rest on estimates)");
+    line("cycles", grouped(i.cycles) + " (" + certainty_text(contents.spent) + ")");
     line("size", byte_size(reader.file_bytes()) + ", " + decimal(per_instruction, 2) + " bytes an instruction");
     return out;
 }
@@ -82,11 +112,12 @@ void add_file(CLI::App& app, std::string& file) {
 // Reads the whole file, so that damage anywhere in it is found.
 Exit info(const InfoOptions& options) {
     const auto reader = sim::TraceReader::open(options.file);
-    const std::string damage = reader->walk(0, {}).value_or("");
-    standard_output().write(options.json ? json_document(info_json(*reader, damage)) : info_text(*reader));
+    const Contents contents = read_all(*reader);
+    if (interrupted()) return Exit::interrupted;
+    standard_output().write(options.json ? json_document(info_json(*reader, contents)) : info_text(*reader, contents));
     standard_output().flush();
-    if (!damage.empty()) spdlog::error("{}", damage);
-    return damage.empty() ? Exit::done : Exit::difference;
+    if (!contents.damage.empty()) spdlog::error("{}", contents.damage);
+    return contents.damage.empty() ? Exit::done : Exit::difference;
 }
 
 void add_info(CommandLine& line, CLI::App* parent) {

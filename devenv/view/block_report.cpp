@@ -59,16 +59,21 @@ std::string bounds_table(const BlockAnalysis& analysis, const Style& style) {
     return table.text(style);
 }
 
-std::string waited_for(const BlockAnalysis& analysis, std::size_t i, std::size_t length) {
+// Of a producer, its row's label: "iteration,instruction"; the iteration is left out if it is before those shown.
+std::string waited_for(const BlockReport& report, std::size_t i) {
+    const BlockAnalysis& analysis = report.analysis;
+    const std::size_t length = report.lines.size();
     const InstructionTimes& times = analysis.timeline[i];
     if (times.wait == Wait::none) return "";
     std::string text(wait_name(times.wait));
+    if (times.units) return text + " " + report.unit_names(times.units);
     if (times.on == 0) return text;
     // The producer may stand in an iteration before the first one shown.
     const auto back = static_cast<std::int64_t>(i) - static_cast<std::int64_t>(times.on);
     const auto length_signed = static_cast<std::int64_t>(length);
     const std::int64_t producer = ((back % length_signed) + length_signed) % length_signed;
-    return text + " on " + std::to_string(producer);
+    return text + " on " + (back < 0 ? "" : std::to_string(back / length_signed) + ",") + std::to_string(producer) +
+           (back < 0 ? " of an iteration before" : "");
 }
 
 // One instruction's way, a character a cycle from `from` on.
@@ -114,7 +119,7 @@ std::string timeline_text(const BlockReport& report, const Style& style) {
         const InstructionTimes& times = analysis.timeline[i];
         table.row({std::to_string(i / length) + "," + std::to_string(i % length), since(times.dispatch),
                    since(times.issue), since(times.complete), since(times.retire), diagram(times, from, width),
-                   report.lines[i % length].text, waited_for(analysis, i, length)});
+                   report.lines[i % length].text, waited_for(report, i)});
     }
     std::string out = "\n" + style.bold("The last iterations") +
                       "  D dispatched, = waits, e executes, E complete, - waits to retire, R retires" +
@@ -158,7 +163,8 @@ std::string bottleneck_text(const BlockAnalysis& analysis) {
 
 BlockReport make_block_report(sim::timing::BlockTimer& timer, const sim::timing::RawBlock& block,
                               const BlockAnalysis& analysis, sim::timing::BlockMode mode, sim::Syntax syntax) {
-    BlockReport report{timer.cpu(), "", mode, block, analysis, {}};
+    BlockReport report{timer.cpu(), "", mode, block, analysis, {}, {}};
+    report.unit_names = [&timer](std::uint32_t units) { return timer.unit_names(units); };
     for (const BlockInstruction& one : block.instructions) {
         std::string units;
         for (const auto& operation : timer.operations(one)) {
@@ -185,6 +191,17 @@ std::string block_text(const BlockReport& report, const Style& style) {
     return out + timeline_text(report, style);
 }
 
+namespace {
+
+// The instruction of the block whose result the i-th of the timeline waited for.
+Json producer(const BlockReport& report, std::size_t i) {
+    const std::uint32_t on = report.analysis.timeline[i].on;
+    const std::size_t length = report.lines.size();
+    return on ? Json((i % length + length - on % length) % length) : Json(nullptr);
+}
+
+}  // namespace
+
 Json block_json(const BlockReport& report) {
     Json instructions = Json::array(), bounds = Json::array(), timeline = Json::array();
     for (std::size_t i = 0; i < report.lines.size(); ++i) {
@@ -210,12 +227,15 @@ Json block_json(const BlockReport& report) {
         const InstructionTimes& times = report.analysis.timeline[i];
         timeline.push_back({{"iteration", i / report.lines.size()},
                             {"instruction", i % report.lines.size()},
+                            {"fetch", times.fetch},
                             {"dispatch", times.dispatch},
                             {"issue", times.issue},
                             {"complete", times.complete},
                             {"retire", times.retire},
                             {"wait", wait_name(times.wait)},
-                            {"producer_distance", times.on}});
+                            {"producer_distance", times.on},
+                            {"producer", producer(report, i)},
+                            {"units", times.units ? Json(report.unit_names(times.units)) : Json(nullptr)}});
     }
     return {{"schema", report_schema},
             {"cpu", report.cpu},

@@ -4,6 +4,7 @@
 #pragma once
 #include <devenv/view/run_report.hpp>
 #include <devenv/view/style.hpp>
+#include <functional>
 #include <sim/image/decoder.hpp>
 #include <sim/timing/block_run.hpp>
 #include <string>
@@ -22,6 +23,7 @@ struct BlockReport {
         double cycles_on_chain;  // negative: it is not on it
     };
     std::vector<Line> lines;  // one an instruction
+    std::function<std::string(std::uint32_t)> unit_names;
 };
 
 BlockReport make_block_report(sim::timing::BlockTimer&, const sim::timing::RawBlock&, const sim::timing::BlockAnalysis&,

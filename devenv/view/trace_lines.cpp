@@ -46,6 +46,10 @@ std::span<const std::uint8_t> bytes_of(const sim::TraceRecord& record) {
     return bytes_of(*record.code, *record.instruction);
 }
 
+// "~45" where it rests on an estimate, "+45" else.
+std::string delta(const sim::RetireTime& time) {
+    return (time.placeholder_cycles ? "~" : "+") + std::to_string(time.cycles);
+}
 // Instructions that retired together with the one before them took nothing by themselves.
 std::string cause(const sim::RetireTime& time) { return time.cycles ? wait_word(time.wait) : ""; }
 
@@ -62,10 +66,10 @@ class TextLines final : public TraceLines {
         if (narrow()) return narrow_instruction(r, source);
         if (source != source_ && !source.empty()) out += options_.style.cyan(source) + "\n";
         source_ = source;
-        out += fmt::format("{}{:>11} {:>12} {:>6} {:<7}  {}  {:<{}}  {}\n", cpu(r.cpu), grouped(r.index),
-                           grouped(r.cycle), "+" + std::to_string(r.time.cycles), cause(r.time), address(at),
-                           shorten(code_.symbol(at), symbol_columns), symbol_columns,
-                           code_.text(at, bytes_of(r), r.instruction->code_bits));
+        out +=
+            fmt::format("{}{:>11} {:>12} {:>6} {:<7}  {}  {:<{}}  {}\n", cpu(r.cpu), grouped(r.index), grouped(r.cycle),
+                        delta(r.time), cause(r.time), address(at), shorten(code_.symbol(at), symbol_columns),
+                        symbol_columns, code_.text(at, bytes_of(r), r.instruction->code_bits));
         return out + accesses(r, 33);
     }
     std::string transfer(const sim::Transfer& t, sim::Cycle cycle) override {
@@ -103,7 +107,7 @@ class TextLines final : public TraceLines {
         if (place != source_) out += options_.style.cyan(shorten(place, options_.style.width)) + "\n";
         source_ = place;
         out += fmt::format("{}{:>10} {:>11} {:>5} {:<7} {} {}\n", cpu(r.cpu), grouped(r.index), grouped(r.cycle),
-                           "+" + std::to_string(r.time.cycles), cause(r.time), address(at),
+                           delta(r.time), cause(r.time), address(at),
                            code_.text(at, bytes_of(r), r.instruction->code_bits));
         return out + accesses(r, 6);
     }
@@ -123,21 +127,28 @@ class TextLines final : public TraceLines {
         if (function != source_) out += options_.style.cyan(function + (source.empty() ? "" : "  " + source)) + "\n";
         source_ = function;
         std::string text = code_.text(at, bytes_of(r), r.instruction->code_bits);
-        if (s.producer) {
+        if (const std::string why = waited_for(s); !why.empty()) {
             constexpr std::size_t text_columns = 44;
-            const Producer& p = *s.producer;
-            text += std::string(text_columns - std::min(text_columns, columns(text)), ' ') +
-                    options_.style.dim("  on " + grouped(p.index) + ": " +
-                                       code_.text(p.instruction->address, bytes_of(*p.code, *p.instruction),
-                                                  p.instruction->code_bits));
+            text +=
+                std::string(text_columns - std::min(text_columns, columns(text)), ' ') + options_.style.dim("  " + why);
         }
         const auto since = [start](sim::Cycle cycle) {
             return signed_grouped(static_cast<std::int64_t>(cycle - start));
         };
         out += fmt::format("{}{:>11} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6} {:<7}  {}\n", cpu(r.cpu), grouped(r.index),
                            since(s.times.fetch), since(s.times.dispatch), since(s.times.issue), since(s.times.complete),
-                           since(s.times.retire), "+" + std::to_string(s.time.cycles), cause(s.time), text);
+                           since(s.times.retire), delta(s.time), cause(s.time), text);
         return out + accesses(r, 12);
+    }
+
+    // What the instruction itself waited for, even if another one was later: the units, or the instruction that made
+    // its operand.
+    std::string waited_for(const Stages& s) {
+        if (!s.units.empty()) return "for " + s.units;
+        if (!s.producer) return "";
+        const Producer& p = *s.producer;
+        return "on " + grouped(p.index) + " at " + hex(p.instruction->address) + ": " +
+               code_.text(p.instruction->address, bytes_of(*p.code, *p.instruction), p.instruction->code_bits);
     }
 
     std::string accesses(const sim::TraceRecord& r, std::size_t indent) const {
@@ -236,7 +247,18 @@ class JsonLines final : public TraceLines {
                 {"retire", s.times.retire},
                 {"delta", s.time.cycles},
                 {"wait", s.time.cycles ? Json(wait_title(s.time.wait)) : Json(nullptr)},
-                {"on", s.producer ? Json(s.producer->index) : Json(nullptr)}};
+                {"waited_for", wait_title(s.times.wait)},
+                {"on", s.producer ? Json(s.producer->index) : Json(nullptr)},
+                {"on_address", s.producer ? Json(hex(s.producer->instruction->address)) : Json(nullptr)},
+                {"units", s.units.empty() ? Json(nullptr) : Json(s.units)},
+                {"rests_on", provenance_key(s.time.rests)},
+                {"misses", misses(s.misses)}};
+    }
+    static Json misses(const sim::MissCounts& counts) {
+        Json json = Json::object();
+        for (std::size_t i = 0; i < sim::miss_count; ++i)
+            if (counts[i]) json[miss_key(static_cast<sim::Miss>(i))] = counts[i];
+        return json;
     }
     static Json accesses(const sim::TraceRecord& r) {
         Json list = Json::array();

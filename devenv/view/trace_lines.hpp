@@ -31,6 +31,8 @@ struct Stages {
     sim::InstructionTimes times;
     sim::RetireTime time;
     std::optional<Producer> producer;
+    std::string units;  // that it waited for; "" unless it did
+    sim::MissCounts misses{};
 };
 
 class TraceLines {  // each returns whole lines

@@ -15,9 +15,10 @@ namespace object = llvm::object;
 
 // A demangled name without its parameters.
 std::string without_parameters(std::string name) {
-    const auto at = name.find('(');
     constexpr std::string_view anonymous = "(anonymous namespace)";
-    if (at == name.npos || name.compare(at, anonymous.size(), anonymous) == 0) return name;
+    auto at = name.find('(');
+    while (at != name.npos && name.compare(at, anonymous.size(), anonymous) == 0)
+        at = name.find('(', at + anonymous.size());
     return name.substr(0, at);
 }
 
@@ -43,16 +44,29 @@ std::vector<object::ELFSymbolRef> symbols_of(const object::ELFObjectFileBase& el
     return symbols;
 }
 
-// Names that hold the one that was asked for, for the message.
+// The nearest names for the message: those that hold the one that was asked for, then those that fewest letters make
+// it, of their last part alone if that is nearer.
 std::string like(const std::vector<std::string>& names, std::string_view wanted) {
     constexpr std::size_t most = 3;
-    std::string out;
-    std::size_t found = 0;
+    if (wanted.empty()) return "";
+    const unsigned letters_most =
+        std::max<unsigned>(2, static_cast<unsigned>(std::min<std::size_t>(wanted.size(), 60)) / 3);
+    std::vector<std::pair<unsigned, std::string>> near;
+    const auto distance = [&](std::string_view name) {
+        return llvm::StringRef(name).edit_distance(llvm::StringRef(wanted), true, letters_most);
+    };
     for (const std::string& name : names) {
         const std::string plain = without_parameters(llvm::demangle(name));
-        if (wanted.empty() || plain.find(wanted) == plain.npos || found == most) continue;
-        out += (found++ ? ", " : "; did you mean ") + plain;
+        const std::string_view last = std::string_view(plain).substr(plain.rfind(':') + 1);
+        const unsigned letters =
+            plain.find(wanted) != plain.npos ? 0 : std::min(distance(plain), last.empty() ? ~0u : distance(last));
+        if (letters <= letters_most) near.emplace_back(letters, plain);
     }
+    std::ranges::sort(near);
+    near.erase(std::ranges::unique(near).begin(), near.end());
+    std::string out;
+    for (std::size_t i = 0; i < std::min(most, near.size()); ++i)
+        out += (i ? ", " : "; did you mean ") + near[i].second;
     return out;
 }
 

@@ -107,7 +107,8 @@ std::string_view built_in_cpu(std::string_view name) {
     const std::string_view text = built_in(std::string(name) + ".json");
     if (text.empty())
         throw DataError("no CPU '" + std::string(name) + "' to model: use " + listed(cpu_names()) +
-                        ", or the path of a file like " + std::string(cpu_folder) + "znver4.json");
+                        ", or the path of a file like " + std::string(cpu_folder) +
+                        "znver4.json; exo-dev cpus tells of each");
     return text;
 }
 

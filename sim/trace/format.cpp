@@ -71,6 +71,8 @@ void put_info(Bytes& out, const TraceInfo& info) {
     out.add_varint(info.jitter | (info.cpus - 1) << 1);
     out.add_varint(info.irq_at.size());
     for (std::uint64_t at : info.irq_at) out.add_varint(at);
+    out.add_varint(info.quantum);
+    out.add_varint(info.ram_bytes);
     out.add_varint(info.instructions);
     out.add_varint(info.cycles);
     out.add_varint(info.placeholder_cycles);
@@ -89,6 +91,8 @@ TraceInfo get_info(Cursor& in) {
     std::uint64_t count = in.varint();
     if (count > in.left()) in.fail(), count = 0;  // each takes a byte at least
     for (std::uint64_t i = 0; i < count; ++i) info.irq_at.push_back(in.varint());
+    info.quantum = in.varint();
+    info.ram_bytes = in.varint();
     info.instructions = in.varint();
     info.cycles = in.varint();
     info.placeholder_cycles = in.varint();

@@ -13,8 +13,9 @@
 namespace sim::format {
 
 inline constexpr std::uint32_t version = 0;
-// Of format 0, which is not frozen before 1.0: another is another layout. 1: with causes of waiting and ranges.
-inline constexpr std::uint32_t revision = 1;
+// Of format 0, which is not frozen before 1.0: another is another layout. 1: with causes of waiting and ranges. 2: with
+// quantum and RAM.
+inline constexpr std::uint32_t revision = 2;
 inline constexpr char file_magic[8] = {'E', 'X', 'O', 'T', 'R', 'A', 'C', 'E'};
 inline constexpr char trailer_magic[8] = {'E', 'X', 'O', 'T', 'R', 'E', 'N', 'D'};
 inline constexpr std::uint32_t chunk_magic = 0x4b435845;  // "EXCK"

@@ -30,6 +30,7 @@ struct TraceInfo {
     bool jitter = false;
     std::vector<std::uint64_t> irq_at;
     unsigned cpus = 1;
+    std::uint64_t quantum = 0, ram_bytes = 0;
     // known at the end:
     // false: the file ends early, and what is below covers the part that could be read. A damaged image alone leaves it
     // true: all that ran is there.

@@ -65,6 +65,11 @@ TEST_F(Time, SaysWhatLimits) {
     const auto units = json("--asm 'imul rax, r8, 3; imul rbx, r8, 3; imul rcx, r8, 3; imul rdx, r8, 3'");
     EXPECT_EQ(units["bounds"][0]["name"], "unit group") << units["bounds"];
     EXPECT_EQ(units["bounds"][0]["detail"], "ALU1");
+    const auto waits = json("--asm 'imul rax, r8; imul rbx, r9; imul rcx, rax' --timeline 2")["timeline"];
+    EXPECT_EQ(waits[4]["wait"], "unit") << waits;
+    EXPECT_EQ(waits[4]["units"], "ALU1") << waits;
+    EXPECT_EQ(waits[5]["wait"], "dependency") << waits;
+    EXPECT_EQ(waits[5]["producer"], 0) << waits;
     EXPECT_EQ(json("--asm 'mov rax, r8; mov rbx, r8; mov rcx, r8'")["bounds"][0]["name"], "dispatch width");
     EXPECT_EQ(json("--asm 'jmp 1f; 1: jmp 2f; 2:'")["bounds"][0]["name"], "front end");
     EXPECT_EQ(json("--asm 'mfence'")["bounds"][0]["name"], "serialisation");
@@ -74,6 +79,8 @@ TEST_F(Time, SaysWhatLimits) {
     const Result text = shell("$DEV time --asm 'imul rax, rbx' --timeline 2");
     EXPECT_NE(text.out.find("Limited by: dependency chain"), std::string::npos) << text.out;
     EXPECT_NE(text.out.find("eeeER"), std::string::npos) << text.out;
+    EXPECT_NE(text.out.find("dependency on 0,0\n"), std::string::npos) << text.out;
+    EXPECT_NE(text.out.find("dependency on 0 of an iteration before"), std::string::npos) << text.out;
 }
 
 // A load through a pointer that was stored and loaded again meets the store behind it.
@@ -99,10 +106,12 @@ TEST_F(Time, BadBlocksAreNamedByPlace) {
         {"--asm 'call somewhere'", "'somewhere' is not defined"},
         {"--asm '.rept 1000000000; nop; .endr'", ".rept"},
         {"--elf $ENDS --symbol nosuch", "'nosuch'"},
+        {"--elf $KERNEL --symbol memcppy", "did you mean memcpy"},
+        {"--elf $KERNEL --symbol switchto", "::switch_to"},
         {"--elf /nowhere --symbol x", "/nowhere"},
         {"--elf /etc/passwd --symbol x", "no ELF file"},
         {"--elf $ENDS", "--symbol"},
-        {"--hex 90 --cpu pdp11", "pdp11"},
+        {"--hex 90 --cpu pdp11", "exo-dev cpus"},
         {"--batch /dev/null --cpu pdp11", "pdp11"},
         {"--batch /nowhere", "/nowhere"},
         {"--hex 90 --asm nop", "one block"},

@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include <map>
+
 #include "command.hpp"
 
 namespace {
@@ -85,7 +87,13 @@ TEST_F(Trace, FlippedBytesNeverCrash) {
 TEST_F(Trace, RetimedByTheSameModelIsTheSameFile) {
     // With several CPUs too, whose models share what their caches share.
     ASSERT_EQ(shell("$DEV sim --kernel $KERNEL --trace one --limit 600000").status, 5);
-    ASSERT_EQ(shell("$DEV sim --kernel $KERNEL --trace two --cpus 2 --limit 600000").status, 5);
+    ASSERT_EQ(shell("$DEV sim --kernel $KERNEL --trace two --cpus 2 --quantum 500 --ram 64 --limit 600000").status, 5);
+    const auto info = nlohmann::json::parse(shell("$DEV trace info two --json").out);
+    EXPECT_EQ(info["cpus"], 2);
+    EXPECT_EQ(info["quantum"], 500);
+    EXPECT_EQ(info["ram_mib"], 64);
+    EXPECT_LT(info["cycles_range"]["low"], info["cycles"]);
+    EXPECT_GT(info["cycles_range"]["high"], info["cycles"]);
     for (const std::string name : {"one", "two"}) {
         const Result again = shell("$DEV trace retime " + name + " -o again --json");
         ASSERT_EQ(again.status, 0) << again.err;
@@ -126,7 +134,8 @@ TEST_F(Trace, PipelineIsInOrderAndAgreesWithTheCycles) {
     EXPECT_NE(shown.err.find("from instruction 0 on"), std::string::npos) << shown.err;
     std::istringstream lines(shown.out);
     std::uint64_t index = 50, retired = 0;
-    unsigned dependent = 0;
+    unsigned dependent = 0, units = 0, missed = 0;
+    std::map<std::uint64_t, std::string> addresses;
     for (std::string line; std::getline(lines, line);) {
         const auto json = nlohmann::json::parse(line);
         if (json.contains("event")) continue;
@@ -143,11 +152,21 @@ TEST_F(Trace, PipelineIsInOrderAndAgreesWithTheCycles) {
         retired = stages["retire"].get<std::uint64_t>();
         if (!stages["on"].is_null()) {
             EXPECT_LT(stages["on"], index) << line;
+            const auto known = addresses.find(stages["on"]);
+            EXPECT_EQ(stages["on_address"], known == addresses.end() ? stages["on_address"] : known->second) << line;
             ++dependent;
         }
+        units += stages["units"].is_string();
+        missed += !stages["misses"].empty();
+        const std::string rests = stages["rests_on"];
+        EXPECT_TRUE(rests == "measured" || rests == "published" || rests == "llvm" || rests == "estimate") << line;
+        EXPECT_TRUE(rests != "estimate" || json["placeholder"] == json["delta"]) << line;
+        addresses[index] = json["address"];
         EXPECT_EQ(json["index"], index++);
     }
     EXPECT_EQ(index, 5050u);
+    EXPECT_GT(units, 0u);
+    EXPECT_GT(missed, 0u);
     EXPECT_GT(dependent, 0u);
     const Result late = shell("$DEV trace show t --pipeline --from 500 --count 3 --warm-up 100");
     EXPECT_EQ(late.status, 0);

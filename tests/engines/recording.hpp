@@ -49,7 +49,9 @@ inline sim::TraceInfo start_info() {
             .seed = 9,
             .jitter = true,
             .irq_at = {5, 700},
-            .cpus = 2};
+            .cpus = 2,
+            .quantum = 600,
+            .ram_bytes = 128 << 20};
 }
 
 inline std::string text(const sim::Access& a) {

@@ -27,6 +27,8 @@ TEST(Trace, ReadsBackWhatWasWritten) {
     EXPECT_EQ(reader->damage(), "");
     EXPECT_EQ(reader->info().stop, "power-off");
     EXPECT_EQ(reader->info().engine, "synthetic");
+    EXPECT_EQ(reader->info().quantum, 600u);
+    EXPECT_EQ(reader->info().ram_bytes, 128u << 20);
     EXPECT_EQ(reader->info().irq_at, (std::vector<std::uint64_t>{5, 700}));
     EXPECT_EQ(reader->info().instructions, written.instructions);
     EXPECT_EQ(reader->info().cycles, written.cycles);
