@@ -14,6 +14,7 @@
 #include <devenv/validation/native.hpp>
 #include <devenv/view/loops_report.hpp>
 #include <devenv/view/scatter_plot.hpp>
+#include <devenv/view/shapes_report.hpp>
 #include <devenv/view/validation_report.hpp>
 #include <fstream>
 #include <memory>
@@ -29,7 +30,8 @@ struct ValidateOptions {
     std::optional<std::string> record;
     std::uint64_t limit = 0, passes = 6, worst = 10;
     std::optional<std::uint64_t> processor;
-    bool json = false, without_mca = false, without_primitives = false, without_loops = false;
+    bool json = false, without_mca = false, without_primitives = false, without_loops = false, shapes = false,
+         model_only = false;
 };
 
 constexpr const char* examples =
@@ -132,7 +134,7 @@ struct Session {
 
 Session begin(const ValidateOptions& options) {
     Session session;
-    const bool natively = options.measured.empty();
+    const bool natively = options.measured.empty() && !options.model_only;
     session.measured_on = natively ? session.native.brand : "the machine named beside the data";
     session.cpu = options.cpu;
     if (!natively) {
@@ -196,9 +198,30 @@ Exit report(const ValidateOptions& options, const Session& session, const std::v
     return Exit::difference;
 }
 
+// The steps of memory, here and in the model, instead of blocks.
+Exit validate_shapes(const ValidateOptions& options, const Session& session) {
+    const std::vector<Shape> shapes =
+        measure_shapes(session.cpu, !options.model_only, [](std::string_view id) { spdlog::info("shape: {}", id); });
+    if (options.json) {
+        Json document = {{"schema", report_schema}, {"cpu", session.cpu}, {"native", !options.model_only}};
+        if (!options.model_only) document["machine"] = machine_json(session.native);
+        document["shapes"] = shapes_json(shapes);
+        standard_output().write(json_document(document));
+    } else {
+        const std::string remarks = options.model_only ? "" : session.remarks + "\n";
+        standard_output().write(remarks + shapes_text(shapes, session.cpu, style_for(STDOUT_FILENO)));
+    }
+    if (!options.plot.empty()) {
+        write_shapes_plot(options.plot, shapes, session.cpu);
+        spdlog::info("plotted in {}", display(options.plot));
+    }
+    return Exit::done;
+}
+
 Exit validate(const ValidateOptions& options) {
     if (!options.plot.empty()) check_plot_path(options.plot);
     const Session session = begin(options);
+    if (options.shapes) return validate_shapes(options, session);
     if (session.cpu.empty() && (!options.plot.empty() || options.record))
         throw Failure(Exit::usage,
                       "--plot and --record compare with a model, and there is none of this CPU: name one, "
@@ -258,6 +281,11 @@ void add_validate(CommandLine& line) {
            "Only the classic loops (copies, pointer chases, strides, branches) whose id contains this; alone: all")
         ->expected(0, 1)
         ->excludes(measured);
+    app->add_flag("--shapes", options->shapes,
+                  "Only where the costs of memory step: working sets, pages, strides, 1 to 10,000 threads")
+        ->excludes(measured);
+    app->add_flag("--model-only", options->model_only, "With --shapes: the model alone, nothing is measured")
+        ->needs("--shapes");
     app->add_flag("--no-loops", options->without_loops, "Without the classic loops");
     app->add_option("--plot", options->plot, "Scatter plot, .svg or .png (needs gnuplot)");
     app->add_option("--record", options->record,

@@ -167,6 +167,40 @@ LOOP(calls)                         /* a function called and left again */
 2:  add rax, 1
     ret
 
+LOOP(switches)                      /* from thread to thread in a ring: registers onto the stack, the next one's stack */
+    push rbx
+    push rbp
+    push r12
+    push r13
+    push r14
+    push r15
+    mov r8, rsp
+    lea rsp, [rdi + 64]
+1:  push rbx
+    push rbp
+    push r12
+    push r13
+    push r14
+    push r15
+    mov rax, [rsp + 48]             /* where the next one's stack stands */
+    lea rsp, [rax - 48]
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbp
+    pop rbx
+    dec rcx
+    jnz 1b
+    mov rsp, r8
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbp
+    pop rbx
+    ret
+
     .globl exo_loops_end
 exo_loops_end:
     .section .note.GNU-stack, "", @progbits

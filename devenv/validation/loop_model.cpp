@@ -147,7 +147,7 @@ class EmulatedLoop {
             std::uint64_t left = operand.size * (instruction.rep ? general(1) : 1);
             while (left) {  // a string instruction's come as lines
                 const std::uint64_t part = instruction.rep ? std::min(left, 64 - at % 64) : left;
-                accesses_.push_back({number, operand.kind, static_cast<std::uint8_t>(part), false, at, at});
+                accesses_.push_back({number, operand.kind, static_cast<std::uint8_t>(part), false, at, at + moved_});
                 at += part, left -= part;
             }
         }
@@ -178,6 +178,8 @@ class EmulatedLoop {
     }
 
     const Loop& loop_;
+    // Pages whose virtual and physical addresses differ by no multiple of 2 MiB are of 4 KiB (sim/timing/tlb.hpp).
+    const std::uint64_t moved_ = loop_.small_pages ? 17 * page : 0;
     sim::TimingModel& model_;
     std::unique_ptr<sim::Decoder> decoder_;
     std::vector<std::byte> memory_;

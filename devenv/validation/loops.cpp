@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <devenv/signals.hpp>
 #include <devenv/validation/loops.hpp>
 #include <random>
+#include <utility>
 
 extern "C" {
 #define LOOP(name) std::uint64_t exo_loop_##name(std::byte*, std::uint64_t, std::uint64_t, std::uint64_t)
@@ -27,6 +29,7 @@ LOOP(crossing_loads);
 LOOP(crossing_stores);
 LOOP(flush);
 LOOP(calls);
+LOOP(switches);
 #undef LOOP
 }
 
@@ -34,12 +37,13 @@ namespace devenv {
 
 namespace {
 
+constexpr double agreement = 0.02;
 constexpr std::uint64_t kib = 1024, mib = 1024 * kib, line = 64;
 constexpr std::uint64_t apart = 2 * kib;  // source and destination of a copy, beyond its size: not equal modulo 4 KiB
 
-constexpr Loop chase(std::string_view id, std::string_view title, std::uint64_t bytes, std::uint64_t step = line) {
-    return {id,
-            title,
+Loop chase(std::string id, std::string title, std::uint64_t bytes, std::uint64_t step = line) {
+    return {std::move(id),
+            std::move(title),
             exo_loop_chase,
             LoopData::chase,
             bytes,
@@ -48,15 +52,21 @@ constexpr Loop chase(std::string_view id, std::string_view title, std::uint64_t 
             1,
             bytes > 32 * mib && step == line};
 }
-constexpr Loop walk(std::string_view id, std::string_view title, std::uint64_t bytes, std::uint64_t step) {
-    return {
-        id, title,           exo_loop_walk, LoopData::zeros, bytes, step, std::max<std::uint64_t>(bytes / step, 20000),
-        1,  bytes > 32 * mib};
+Loop walk(std::string id, std::string title, std::uint64_t bytes, std::uint64_t step) {
+    return {std::move(id),
+            std::move(title),
+            exo_loop_walk,
+            LoopData::zeros,
+            bytes,
+            step,
+            std::max<std::uint64_t>(bytes / step, 20000),
+            1,
+            bytes > 32 * mib};
 }
 // Figures of copies and fills are of 64 bytes.
-constexpr Loop over(std::string_view id, std::string_view title, LoopCode code, std::uint64_t bytes, bool two) {
-    return {id,
-            title,
+Loop over(std::string id, std::string title, LoopCode code, std::uint64_t bytes, bool two) {
+    return {std::move(id),
+            std::move(title),
             code,
             LoopData::zeros,
             bytes,
@@ -71,7 +81,7 @@ const Loop loops[] = {
     chase("chase-16k", "pointer chase over 16 KiB: L1", 16 * kib),
     chase("chase-512k", "over 512 KiB: L2", 512 * kib),
     chase("chase-8m", "over 8 MiB: L3", 8 * mib),
-    chase(memory_chase, "over 64 MiB: memory", 64 * mib),
+    chase(std::string(memory_chase), "over 64 MiB: memory", 64 * mib),
     walk("walk-16k", "independent loads of 8 bytes, one after the other, over 16 KiB", 16 * kib, 8),
     walk("walk-512k", "over 512 KiB", 512 * kib, 8),
     walk("walk-8m", "over 8 MiB", 8 * mib, 8),
@@ -111,13 +121,13 @@ const Loop loops[] = {
 
 class Memory {
   public:
-    explicit Memory(std::uint64_t bytes) : bytes_((bytes + 2 * huge - 1) / huge * huge) {
+    Memory(std::uint64_t bytes, bool small_pages) : bytes_((bytes + 2 * huge - 1) / huge * huge) {
         mapped_ =
             mmap(nullptr, bytes_ + huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (mapped_ == MAP_FAILED) throw Failure(Exit::missing, "there is no memory for the loops");
         const auto address = (reinterpret_cast<std::uintptr_t>(mapped_) + huge - 1) / huge * huge;
         start_ = reinterpret_cast<std::byte*>(address);
-        madvise(start_, bytes_, MADV_HUGEPAGE);  // as the model has it; refused, it is slower here
+        madvise(start_, bytes_, small_pages ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);  // refused, it is slower here
     }
     ~Memory() { munmap(mapped_, bytes_ + huge); }
     Memory(const Memory&) = delete;
@@ -131,37 +141,12 @@ class Memory {
     std::byte* start_;
 };
 
-// The lowest value on which two batches agree.
-void settle(std::vector<double> batches, LoopResult& result) {
+// The lowest value on which two batches agree, or the lowest.
+LoopTime settle(std::vector<double> batches) {
     std::ranges::sort(batches);
-    for (std::size_t i = 0; i + 1 < batches.size(); ++i) {
-        result.measured = batches[i];
-        result.spread = (batches[i + 1] - batches[i]) / batches[i];
-        if (result.spread <= 0.02) return;
-    }
-    result.measured = batches.front();
-    result.spread = (batches[1] - batches[0]) / batches[0];
-    result.excluded = "no two batches agree within 2 %";
-}
-
-void measure_here(const Loop& loop, LoopResult& result) {
-    const Memory memory(memory_of(loop));
-    prepare(loop, memory.get(), reinterpret_cast<std::uintptr_t>(memory.get().data()));
-    std::vector<double> batches;
-    // As many as half a second of ticks allows, five at least.
-    const std::uint64_t enough = bench::ticks() + 1'500'000'000;
-    const auto run = [&] { loop.code(memory.get().data(), loop.bytes, loop.parameter, loop.count); };
-    run();
-    for (unsigned batch = 0; batch < 5 || (batch < 60 && bench::ticks() < enough); ++batch) {
-        const double before = bench::core_per_tick();
-        const std::uint64_t start = bench::ticks();
-        run();
-        const auto passed = static_cast<double>(bench::ticks() - start);
-        const double after = bench::core_per_tick();
-        batches.push_back(passed * (before + after) / 2 / double(loop.count) / loop.units);
-        if (stop_requested()) throw Failure(Exit::interrupted, "interrupted");
-    }
-    settle(std::move(batches), result);
+    for (std::size_t i = 0; i + 1 < batches.size(); ++i)
+        if (const double spread = batches[i + 1] / batches[i] - 1; spread <= agreement) return {batches[i], spread};
+    return {batches.front(), batches[1] / batches[0] - 1};
 }
 
 // On one processor, and afterwards wherever we might be before.
@@ -180,22 +165,63 @@ class Pinned {
     cpu_set_t before_{};
 };
 
+// Signals wait meanwhile: a loop may have moved the stack.
+class SignalsWait {
+  public:
+    SignalsWait() {
+        sigset_t all;
+        sigfillset(&all);
+        sigprocmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsWait() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+  private:
+    sigset_t before_{};
+};
+
 }  // namespace
 
+const LoopCode chase_code = exo_loop_chase, walk_code = exo_loop_walk, switch_code = exo_loop_switches;
+
 std::span<const Loop> classic_loops() { return loops; }
+
+LoopTime time_loop(const Loop& loop, double most_seconds) {
+    constexpr unsigned fewest = 5, most = 60;
+    const Pinned pinned;
+    const Memory memory(memory_of(loop), loop.small_pages);
+    prepare(loop, memory.get(), reinterpret_cast<std::uintptr_t>(memory.get().data()));
+    std::vector<double> batches;
+    const auto run = [&] {
+        const SignalsWait wait;
+        loop.code(memory.get().data(), loop.bytes, loop.parameter, loop.count);
+    };
+    run();
+    const auto enough = bench::ticks() + static_cast<std::uint64_t>(most_seconds * bench::ticks_per_second());
+    while (batches.size() < fewest || (batches.size() < most && bench::ticks() < enough)) {
+        const double before = bench::core_per_tick();
+        const std::uint64_t start = bench::ticks();
+        run();
+        const auto passed = static_cast<double>(bench::ticks() - start);
+        const double after = bench::core_per_tick();
+        batches.push_back(passed * (before + after) / 2 / double(loop.count) / loop.units);
+        if (stop_requested()) throw Failure(Exit::interrupted, "interrupted");
+    }
+    return settle(std::move(batches));
+}
 
 std::uint64_t memory_of(const Loop& loop) { return loop.bytes + loop.also + 4 * kib; }
 
 void prepare(const Loop& loop, std::span<std::byte> memory, std::uint64_t base) {
     std::memset(memory.data(), 0, memory.size());
     std::mt19937_64 random(1);
-    if (loop.data == LoopData::chase) {
+    if (loop.data == LoopData::chase || loop.data == LoopData::threads) {
+        const std::uint64_t at = loop.data == LoopData::threads ? line : 0;
         std::vector<std::uint32_t> order(loop.bytes / loop.parameter);
         for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
         for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
         for (std::size_t i = 0; i < order.size(); ++i) {
-            const std::uint64_t next = base + order[(i + 1) % order.size()] * loop.parameter;
-            std::memcpy(&memory[order[i] * loop.parameter], &next, sizeof next);
+            const std::uint64_t next = base + order[(i + 1) % order.size()] * loop.parameter + at;
+            std::memcpy(&memory[order[i] * loop.parameter + at], &next, sizeof next);
         }
     } else if (loop.data != LoopData::zeros) {
         for (std::uint64_t i = 0; i < loop.bytes; ++i)
@@ -204,28 +230,54 @@ void prepare(const Loop& loop, std::span<std::byte> memory, std::uint64_t base) 
     }
 }
 
+namespace {
+
+std::vector<LoopResult> selected(const std::string& only) {
+    std::vector<LoopResult> results;
+    bool ratios = false, chase = false;
+    for (const Loop& loop : loops)
+        if (loop.id.find(only) != loop.id.npos) {
+            results.emplace_back().loop = &loop;
+            ratios |= loop.by_memory, chase |= loop.id == memory_chase;
+        }
+    if (results.empty()) throw Failure(Exit::usage, "--loop: no classic loop's id contains '" + only + "'");
+    if (!ratios || chase) return results;
+    const auto reference = std::ranges::find(loops, memory_chase, &Loop::id);
+    results.insert(results.begin(), LoopResult{})->loop = reference;
+    return results;
+}
+
+// A virtual machine may have been given a small part of a third level that others use.
+void leave_out_what_has_no_third_level(std::vector<LoopResult>& results) {
+    const auto find = [&](std::string_view id) {
+        return std::ranges::find_if(results, [&](const LoopResult& one) { return one.loop->id == id; });
+    };
+    const auto third = find("chase-8m"), memory = find(memory_chase);
+    if (third == results.end() || memory == results.end() || third->measured < memory->measured / 2) return;
+    for (LoopResult& one : results)
+        if (const std::uint64_t bytes = one.loop->bytes + one.loop->also; !one.loop->by_memory && bytes > 2 * mib)
+            one.excluded = "this machine has no third level of that size for us";
+}
+
+}  // namespace
+
 std::vector<LoopResult> measure_loops(const std::string& cpu, const std::string& only,
                                       const std::function<void(std::string_view)>& progress) {
-    std::vector<LoopResult> results;
+    std::vector<LoopResult> results = selected(only);
     const LoopResult* memory = nullptr;
-    for (const Loop& loop : loops)
-        if (loop.id.find(only) != loop.id.npos) results.emplace_back().loop = &loop;
-    if (results.empty()) throw Failure(Exit::usage, "--loop: no classic loop's id contains '" + only + "'");
     for (LoopResult& result : results) {
         progress(result.loop->id);
-        {
-            const Pinned pinned;
-            measure_here(*result.loop, result);
-        }
+        const LoopTime here = time_loop(*result.loop, 0.5);
+        result.measured = here.cycles, result.spread = here.spread;
+        if (here.spread > agreement) result.excluded = "no two batches agree within 2 %";
         if (!cpu.empty()) result.modelled = model_loop(*result.loop, cpu, result.instructions);
-        if (stop_requested()) throw Failure(Exit::interrupted, "interrupted");
-    }
-    for (const LoopResult& result : results)
         if (result.loop->id == memory_chase) memory = &result;
+    }
+    leave_out_what_has_no_third_level(results);
     for (LoopResult& result : results) {
         if (cpu.empty()) continue;
         result.error = result.modelled / result.measured - 1;
-        if (result.loop->by_memory && memory && &result != memory)
+        if (result.loop->by_memory)
             result.error = result.modelled / memory->modelled / (result.measured / memory->measured) - 1;
     }
     return results;

@@ -19,18 +19,20 @@ enum class LoopData : std::uint8_t {
     zeros,
     chase,         // each line holds the address of another, in one random cycle; parameter: bytes from line to line
     random_bytes,  // the same each time
+    threads,       // stacks so many bytes apart (parameter), at 64 bytes from where each begins the next one's address
     patterned,     // the same 16 random bytes again and again
 };
 
 struct Loop {
-    std::string_view id, title;
+    std::string id, title;
     LoopCode code;
     LoopData data = LoopData::zeros;
     std::uint64_t bytes = 0, parameter = 0;
-    std::uint64_t count = 0;  // a batch
-    double units = 1;         // what figures are told of, a count: lines, bytes/64, iterations
-    bool by_memory = false;   // compared as a ratio to the pointer chase through memory
-    std::uint64_t also = 0;   // bytes of memory beyond `bytes`
+    std::uint64_t count = 0;   // a batch
+    double units = 1;          // what figures are told of, a count: lines, bytes/64, iterations
+    bool by_memory = false;    // compared as a ratio to the pointer chase through memory
+    std::uint64_t also = 0;    // bytes of memory beyond `bytes`
+    bool small_pages = false;  // of 4 KiB; else of 2 MiB
 };
 
 std::span<const Loop> classic_loops();
@@ -46,11 +48,19 @@ struct LoopResult {
     std::string excluded;             // why it is not compared
 };
 
+// The code of loop_code.S that others make loops of.
+extern const LoopCode chase_code, walk_code, switch_code;
+
 // Runs the loops whose id contains `only` here, and in the model of `cpu` unless that is empty. Half a minute for all.
 // Throws Failure: usage if there is none such, interrupted, missing (an emulator that cannot start).
 std::vector<LoopResult> measure_loops(const std::string& cpu, const std::string& only,
                                       const std::function<void(std::string_view)>& progress);
 
+// Core cycles a unit on this CPU and how far the next batch is off; `most_seconds` after the first batches.
+struct LoopTime {
+    double cycles = 0, spread = 0;
+};
+LoopTime time_loop(const Loop&, double most_seconds);
 // Fills memory for a loop that sees it at the address `base`.
 void prepare(const Loop&, std::span<std::byte> memory, std::uint64_t base);
 std::uint64_t memory_of(const Loop&);

@@ -71,8 +71,12 @@ void check_plot_path(const std::filesystem::path& path) {
 void write_scatter_plot(const std::filesystem::path& path, const std::vector<Comparison>& comparisons) {
     const std::string terminal =
         path.extension() == ".svg" ? "svg size 800,700 background 'white'" : "png size 1000,900";
+    write_plot(path, script_text(comparisons, terminal));
+}
+
+void write_plot(const std::filesystem::path& path, const std::string& script) {
     const sim::TemporaryFolder folder;
-    std::ofstream(folder.path() / "script") << script_text(comparisons, terminal);
+    std::ofstream(folder.path() / "script") << script;
     const sim::ChildResult result = run({"gnuplot", "script"}, folder.path());
     if (result.status != 0) throw Failure(Exit::difference, "gnuplot failed: " + sim::last_lines(result.errors, 3));
     std::error_code error;

@@ -241,10 +241,7 @@ Memory::Arrival Memory::line_at(const Place& place, std::uint64_t cycle, bool ow
 
 Memory::Delay Memory::slow(const Access& access, std::uint64_t cycle, bool own) {
     const Page page = page_of(space_, access.virtual_address, access.physical_address);
-    const unsigned translation = translate(data_tlb_, Miss::data_tlb, page, access.virtual_address, cycle);
-    if (translation && !page.large)
-        mappings_[(access.virtual_address >> 12) % mappings_.size()] = {access.virtual_address >> 12,
-                                                                        access.physical_address >> 12};
+    const unsigned translation = translate_data(page, access, cycle);
     const std::uint64_t line = access.physical_address >> line_bits, start = cycle + translation;
     const Place place{line, access.virtual_address >> line_bits, page.large};
     Arrival arrival = line_at(place, start, own);
@@ -262,7 +259,7 @@ Memory::Delay Memory::store_line(const Access& access, std::uint64_t cycle) {
     misses_.note(Miss::l1_data);
     misses_.note(Miss::l2);
     const Page page = page_of(space_, access.virtual_address, access.physical_address);
-    const std::uint64_t start = cycle + translate(data_tlb_, Miss::data_tlb, page, access.virtual_address, cycle);
+    const std::uint64_t start = cycle + translate_data(page, access, cycle);
     const std::uint64_t at = l3_path_.book(std::max(start, l2_misses_.first()));
     const Arrival arrival = arrive(line, at, shared_.claim(*this, line), written);
     if (l1_.insert(line, written) & written) l2_writes_.book(arrival.at);
@@ -273,7 +270,7 @@ Memory::Delay Memory::store_line(const Access& access, std::uint64_t cycle) {
 Memory::Delay Memory::store_past(const Access& access, std::uint64_t cycle) {
     const std::uint64_t line = access.physical_address >> line_bits;
     const Page page = page_of(space_, access.virtual_address, access.physical_address);
-    const unsigned translation = translate(data_tlb_, Miss::data_tlb, page, access.virtual_address, cycle);
+    const unsigned translation = translate_data(page, access, cycle);
     if (std::ranges::find(combining_, line) != combining_.end())
         return {translation, translation ? Wait::tlb : Wait::none};
     combining_[combining_next_++ % combining_.size()] = line;
@@ -309,6 +306,17 @@ Memory::Delay Memory::fetch(std::uint64_t virtual_address, std::uint64_t physica
         if (next / lines_a_page == line / lines_a_page && !l1_code_.peek(next)) miss(next, prefetched);
     const auto cycles = static_cast<unsigned>(arrival.at - cycle);
     return {cycles, cycles && translation >= arrival.at - start ? Wait::tlb : arrival.from};
+}
+
+// Who asks for a page that is being walked for waits for the same walk.
+unsigned Memory::translate_data(const Page& page, const Access& access, std::uint64_t cycle) {
+    if (const Fills::Fill* known = translations_.find(page.key, cycle)) return static_cast<unsigned>(known->at - cycle);
+    const unsigned cycles = translate(data_tlb_, Miss::data_tlb, page, access.virtual_address, cycle);
+    if (!cycles) return 0;
+    translations_.start(page.key, cycle + cycles, Wait::tlb);
+    const std::uint64_t number = access.virtual_address >> 12;
+    if (!page.large) mappings_[number % mappings_.size()] = {number, access.physical_address >> 12};
+    return cycles;
 }
 
 // Cycles until the translation is known.

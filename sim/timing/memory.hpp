@@ -102,6 +102,7 @@ class Memory {
 
     // The line's entry in the L1 if nothing has to be waited for or learnt.
     Cache::Entry* quick(const Access& access, std::uint64_t cycle) {
+        if (!translations_.none_after(cycle)) return nullptr;
         if (!data_tlb_.hit(page_of(space_, access.virtual_address, access.physical_address))) return nullptr;
         if ((access.physical_address & 63) + access.size > 64) return nullptr;
         Cache::Entry* const entry = l1_.find(access.physical_address >> line_bits);
@@ -127,6 +128,7 @@ class Memory {
     Arrival arrive(std::uint64_t line, std::uint64_t at, const SharedMemory::Reply&, Cache::Entry flags);
     Arrival beyond_l2(std::uint64_t line, std::uint64_t cycle, bool own, Cache::Entry flags, For);
     bool own_in_l2(std::uint64_t line);
+    unsigned translate_data(const Page&, const Access&, std::uint64_t cycle);
     unsigned translate(Tlb&, Miss, const Page&, std::uint64_t virtual_address, std::uint64_t cycle);
     unsigned walk(const Page&, std::uint64_t virtual_address, std::uint64_t cycle);
     void drop(std::uint64_t line);
@@ -138,6 +140,7 @@ class Memory {
     Tlb data_tlb_, code_tlb_;
     Cache walked_[3];  // page-walk caches: by where they lead, a table of level 1, 2, 3
     Fills l1_fills_, l2_fills_, code_fills_;
+    Fills translations_;  // of data, by page: in the TLB, but known only later
     InFlight l1_misses_, l2_misses_, walkers_;
     Path l2_path_, l2_writes_, l3_path_, dram_path_, dram_writes_;
     std::array<std::uint64_t, 8> combining_;  // lines that are being written past the caches

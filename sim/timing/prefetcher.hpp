@@ -14,6 +14,7 @@ class StreamPrefetcher {
   public:
     explicit StreamPrefetcher(unsigned most_lines_ahead) : most_(static_cast<int>(most_lines_ahead)) {}
 
+    // Steps of one and two lines mixed, as of a stride of 96 bytes, are a stream of all lines.
     // A miss on this line (a virtual address / 64), or the first use of one that was prefetched. Calls ask(distance in
     // lines) for each line to prefetch, until it says no: there is no room for it now, or its place is not known.
     template <class Ask>
@@ -32,18 +33,22 @@ class StreamPrefetcher {
         const int step = at - stream.last;
         if (step == 0) return;
         stream.last = at;
-        if (step != stream.step) {
+        const bool forwards = step > 0, near = std::abs(step) <= 2;
+        if (near && std::abs(stream.step) <= 2 && stream.step != step && stream.step != 0 &&
+            forwards == (stream.step > 0)) {
+            stream.step = forwards ? 1 : -1;  // a line and two by turns: all lines of the way
+        } else if (step != stream.step) {
             stream.step = step, stream.steps = 1, stream.asked = at;
             return;
         }
         stream.steps = std::min(stream.steps + 1, most_steps);
         if (!stream.runs()) return;
-        const bool behind = step > 0 ? stream.asked < at : stream.asked > at;
+        const bool behind = forwards ? stream.asked < at : stream.asked > at;
         if (behind) stream.asked = at;
         const int ahead = std::min(most_, 1 << stream.steps);  // in steps, then no further than as many lines
         for (int burst = 0; burst < 8; ++burst) {
-            const int next = stream.asked + step;
-            if (std::abs(next - at) > ahead * std::abs(step) || !ask(next - at)) return;
+            const int next = stream.asked + stream.step;
+            if (std::abs(next - at) > ahead * std::abs(stream.step) || !ask(next - at)) return;
             stream.asked = next;
         }
     }

@@ -263,7 +263,7 @@ void RecipeBook::choose_cost(const Cost* own, bool is_total, Parts& parts, Recip
 
 // The registers that an address is made of.
 void RecipeBook::add_address(const Parts& parts, const MemoryOperand& of, Operation& operation) {
-    if (of.base != no_register && !(parts.stack && of.base == rsp))
+    if (of.base != no_register)  // rsp, too: the stack engine knows what was added, but waits for what was written
         add(operation.sources, operation.source_count, of.base);
     if (of.index != no_register) add(operation.sources, operation.source_count, of.index);
     if (!parts.stack && parts.operands.address[1] != 0xff)
