@@ -104,7 +104,11 @@ std::string modelled(const Cpu& cpu) {
     return "out of order, " + std::to_string(machine.dispatch_width) + " a cycle, reorder buffer of " +
            std::to_string(machine.reorder_buffer) + "; units, store forwarding, branch prediction; caches of " +
            std::to_string(machine.l1_data_kib) + " KiB, " + std::to_string(machine.l2_kib) + " KiB, " +
-           std::to_string(machine.l3_kib >> 10) + " MiB with prefetchers; TLBs and page walks; lines of other CPUs";
+           std::to_string(machine.l3_kib >> 10) + " MiB with prefetchers; op cache of " +
+           std::to_string(machine.op_cache_entries) + " entries; TLBs and page walks; a line of another CPU in " +
+           std::to_string(machine.transfer()) + " cycles (" + std::to_string(machine.transfer_smt) + " in a core, " +
+           std::to_string(machine.transfer_near) + " over one L3, " + std::to_string(machine.transfer_far) +
+           " farther)";
 }
 
 std::string cpu_text(const Cpu& cpu, const Style& style) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,7 +26,7 @@ enum class LoopData : std::uint8_t {
 
 struct Loop {
     std::string id, title;
-    LoopCode code;
+    LoopCode code;  // null: the mailbox, which is two threads
     LoopData data = LoopData::zeros;
     std::uint64_t bytes = 0, parameter = 0;
     std::uint64_t count = 0;   // a batch
@@ -38,6 +39,8 @@ struct Loop {
 std::span<const Loop> classic_loops();
 // The one that the others which go to memory are compared with.
 inline constexpr std::string_view memory_chase = "chase-64m";
+// Measures of the machine that are not compared themselves: that one, and the mailbox.
+bool is_reference(const Loop&);
 
 struct LoopResult {
     const Loop* loop = nullptr;
@@ -60,6 +63,8 @@ std::vector<LoopResult> measure_loops(const std::string& cpu, const std::string&
 struct LoopTime {
     double cycles = 0, spread = 0;
 };
+// One way of a word to another processor and back; nothing if we have but one.
+std::optional<LoopTime> time_mailbox();
 LoopTime time_loop(const Loop&, double most_seconds);
 // Fills memory for a loop that sees it at the address `base`.
 void prepare(const Loop&, std::span<std::byte> memory, std::uint64_t base);

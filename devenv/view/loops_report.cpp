@@ -12,9 +12,7 @@ namespace {
 std::string in_percent(double fraction) { return decimal(100 * fraction, 1) + " %"; }
 double rounded(double value) { return std::round(value * 1e4) / 1e4; }
 
-bool compared(const LoopResult& one) {
-    return one.modelled > 0 && one.excluded.empty() && one.loop->id != memory_chase;
-}
+bool compared(const LoopResult& one) { return one.modelled > 0 && one.excluded.empty() && !is_reference(*one.loop); }
 
 std::string signed_percent(double fraction) { return (fraction < 0 ? "-" : "+") + in_percent(std::abs(fraction)); }
 
@@ -46,7 +44,7 @@ std::string loops_text(const std::vector<LoopResult>& loops, const std::string& 
                  {"what", Align::left, true}});
     bool ratios = false;
     for (const LoopResult& one : loops) {
-        const bool modelled = one.modelled > 0, reference = one.loop->id == memory_chase;
+        const bool modelled = one.modelled > 0, reference = is_reference(*one.loop);
         ratios |= modelled && one.loop->by_memory && !reference;
         table.row({std::string(one.loop->id), modelled ? decimal(one.instructions, 2) : "-", decimal(one.measured, 2),
                    in_percent(one.spread), modelled ? decimal(one.modelled, 2) : "-",
@@ -66,8 +64,8 @@ Json loops_json(const std::vector<LoopResult>& loops) {
         if (one.modelled > 0) {
             object["instructions"] = rounded(one.instructions);
             object["exo"] = rounded(one.modelled);
-            if (one.loop->id != memory_chase) object["error_percent"] = rounded(100 * one.error);
-            if (one.loop->by_memory && one.loop->id != memory_chase) object["ratio_to"] = memory_chase;
+            if (!is_reference(*one.loop)) object["error_percent"] = rounded(100 * one.error);
+            if (one.loop->by_memory && !is_reference(*one.loop)) object["ratio_to"] = memory_chase;
         }
         if (!one.excluded.empty()) object["why"] = one.excluded;
         list.push_back(object);

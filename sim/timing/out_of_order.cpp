@@ -49,6 +49,12 @@ class OutOfOrderModel final : public TimingModel {
                                               {Wait::tlb, "l2_tlb_latency"},
                                               {Wait::coherence, transfer_name(cpu_->machine.placement)}})
             rests_[static_cast<std::size_t>(wait)] = cpu_->origin(parameter);
+        // What a transfer between two CPUs takes is known; which CPUs the guest's are may not be.
+        const timing::Machine& machine = cpu_->machine;
+        if (is_guess(cpu_->origin("placement"))) {
+            const auto [least, most] = std::minmax({machine.transfer_smt, machine.transfer_near, machine.transfer_far});
+            placed_ = {machine.transfer(), machine.transfer() - least, most - machine.transfer()};
+        }
     }
 
     std::string name() const override { return "out-of-order"; }
@@ -216,6 +222,11 @@ class OutOfOrderModel final : public TimingModel {
         out.wait = cycles ? times.wait : Wait::none;
         out.rests = rests;
         out.guess = guess ? rests : kind;
+        if (times.wait == Wait::coherence && cycles) [[unlikely]] {
+            out.placeholder_cycles = std::max(out.placeholder_cycles, std::min(cycles, placed_.likely));
+            out.less = std::max(out.less, std::min(cycles, placed_.less));
+            out.more = std::max(out.more, placed_.more);
+        }
         if (detail) [[unlikely]]
             *detail = times;
     }
@@ -352,6 +363,7 @@ class OutOfOrderModel final : public TimingModel {
     std::shared_ptr<timing::SharedMemory> shared_;      // with the models of the other CPUs
     timing::Memory memory_;
     timing::Core core_;
+    Guess placed_;  // of a line that comes from another CPU
     const timing::SystemCost& device_;
     const Provenance branch_target_rests_, decode_rests_;
     // By Wait: where the number comes from that it rests on; count_: the core knows.

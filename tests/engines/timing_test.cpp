@@ -405,4 +405,29 @@ TEST(TimingModel, NowIsTheSumOfAllRetireTimesWithTransfers) {
     EXPECT_GT(first.placeholder, 0u);
 }
 
+// A line that another CPU wrote is as far as the two CPUs are, which nobody has said: totals carry the range.
+TEST(TimingModel, ALineOfAnotherCpuCarriesTheRangeOfPlacements) {
+    const timing::Machine machine = timing::load_cpu(default_cpu_model)->machine;
+    CodeBuilder stores(0, kernel_base), loads(1, kernel_base + 0x100), adds(2, kernel_base + 0x200);
+    stores.store_rdi_rcx(), loads.load_rax_rdi();
+    for (int i = 0; i < 50; ++i) adds.add_rax_rax();
+    const CodeBlock store = stores.take(), load = loads.take(), chain = adds.take();
+    const auto models = make_models(default_cpu_model, 2);
+    for (const auto& model : models)
+        for (const CodeBlock* code : {&store, &load, &chain}) model->on_code(*code);
+    std::vector<RetireTime> time(1), times(50);
+    const Access stored = access(0, AccessKind::store, data), loaded = access(0, AccessKind::load, data);
+    for (unsigned pass = 0; pass < 4; ++pass) {  // translations and lines are known then
+        for (int i = 0; i < 100; ++i)
+            for (const auto& model : models) model->run({0, &chain, 0, 50, 0, false, {}}, times);
+        models[0]->run({0, &store, 0, 1, 0, false, {&stored, 1}}, time);
+        models[1]->run({1, &load, 0, 1, 0, false, {&loaded, 1}}, time);
+    }
+    EXPECT_EQ(time[0].wait, Wait::coherence);
+    EXPECT_NEAR(time[0].cycles, machine.transfer_near, 10);
+    EXPECT_EQ(time[0].less, machine.transfer_near - machine.transfer_smt);
+    EXPECT_EQ(time[0].more, machine.transfer_far - machine.transfer_near);
+    EXPECT_GE(time[0].placeholder_cycles, time[0].less);
+}
+
 }  // namespace
