@@ -424,7 +424,8 @@ TEST(TimingModel, ALineOfAnotherCpuCarriesTheRangeOfPlacements) {
         models[1]->run({1, &load, 0, 1, 0, false, {&loaded, 1}}, time);
     }
     EXPECT_EQ(time[0].wait, Wait::coherence);
-    EXPECT_NEAR(time[0].cycles, machine.transfer_near, 10);
+    EXPECT_LE(time[0].cycles, machine.transfer_near);  // a part of it beside the additions
+    EXPECT_GT(time[0].cycles, machine.transfer_near - machine.transfer_smt);
     EXPECT_EQ(time[0].less, machine.transfer_near - machine.transfer_smt);
     EXPECT_EQ(time[0].more, machine.transfer_far - machine.transfer_near);
     EXPECT_GE(time[0].placeholder_cycles, time[0].less);
