@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
-#include <limits>
 
 #include "../harness/clock.hpp"
 #include "layout.h"
@@ -57,6 +57,8 @@ constexpr std::uint64_t page_bytes = 4096, top = std::uint64_t{1} << 47;
 constexpr unsigned physical_pages = 16, most_pages = 4096;
 // The code lies where nothing else is, so that seccomp knows a system call of the block by its address.
 constexpr std::uint64_t code_base = 0x5e00'0000'0000, code_bytes = std::uint64_t{1} << 20;
+// Behind the code and an unmapped page: how often the loop still goes round.
+constexpr std::uint64_t counter_base = code_base + code_bytes + page_bytes;
 // What registers hold at first, and what memory holds: an address, and a number that is 0 as a floating-point one.
 constexpr std::uint64_t register_step = 0x100000, memory_word = 0x40000;
 constexpr std::uint64_t ones = 0x3f80'0000'3f80'0000;  // 1.0f twice; as a double 0.0078
@@ -70,7 +72,7 @@ struct Report {
     std::int32_t signal;
     std::uint64_t address;
     std::uint32_t pages;
-    double cycles;
+    double cycles, loop_cycles, width;
 };
 
 Report* report;  // shared
@@ -159,11 +161,27 @@ void set_up_control() {
     std::fill(std::begin(control.vector), std::end(control.vector), ones);
 }
 
-// `count` copies of the block and the jump out. Null if they do not fit.
-const std::uint8_t* unroll(std::span<const std::uint8_t> code, unsigned count, std::uint64_t offset) {
+std::uint64_t& rounds_left() { return *reinterpret_cast<std::uint64_t*>(counter_base); }
+
+std::int32_t distance(const std::uint8_t* from, std::uint64_t to) {
+    return static_cast<std::int32_t>(static_cast<std::int64_t>(to - reinterpret_cast<std::uint64_t>(from)));
+}
+
+// `count` copies of the block, a round of the loop, and the jump out. The loop's counter lies in memory, because the
+// block may use every register; it takes two instructions a round.
+const std::uint8_t* unroll(std::span<const std::uint8_t> code, unsigned count, std::uint64_t offset, bool loop) {
     auto* const begin = reinterpret_cast<std::uint8_t*>(code_base + offset);
     std::uint8_t* at = begin;
     for (unsigned i = 0; i < count; ++i) at = std::copy(code.begin(), code.end(), at);
+    if (loop) {
+        std::uint8_t round[] = {0x48, 0xff, 0x0d, 0, 0, 0, 0,  // dec qword ptr [rip + counter]
+                                0x0f, 0x85, 0,    0, 0, 0};    // jnz begin
+        const std::int32_t counter = distance(at + 7, counter_base);
+        const std::int32_t back = distance(at + sizeof round, reinterpret_cast<std::uint64_t>(begin));
+        std::memcpy(round + 3, &counter, sizeof counter);
+        std::memcpy(round + 9, &back, sizeof back);
+        at = std::copy(std::begin(round), std::end(round), at);
+    }
     const std::uint8_t jump[] = {0xff, 0x25, 0, 0, 0, 0};  // jmp [rip]
     at = std::copy(std::begin(jump), std::end(jump), at);
     const auto leave = reinterpret_cast<std::uint64_t>(&exo_block_leave);
@@ -171,46 +189,111 @@ const std::uint8_t* unroll(std::span<const std::uint8_t> code, unsigned count, s
     return begin;
 }
 
-std::uint64_t run_once(const std::uint8_t* body) {
-    for (std::size_t i = 0; i < physical_pages * page_bytes / sizeof *physical; ++i) physical[i] = memory_word;
-    exo_block_control.body = body;
-    exo_block_enter();  // brings code and data into the caches, and has its pages mapped
-    for (std::size_t i = 0; i < physical_pages * page_bytes / sizeof *physical; ++i) physical[i] = memory_word;
-    exo_block_enter();
-    return exo_block_control.end - exo_block_control.start;
+void fill_memory() { std::fill_n(physical, physical_pages * page_bytes / sizeof *physical, memory_word); }
+
+double run_once(const std::uint8_t* body, unsigned rounds) {
+    for (unsigned twice = 0; twice < 2;
+         ++twice) {  // the first brings code and data into the caches, and maps its pages
+        fill_memory();
+        rounds_left() = rounds;
+        exo_block_control.body = body;
+        exo_block_enter();
+    }
+    return static_cast<double>(exo_block_control.end - exo_block_control.start);
 }
 
-struct Counts {
-    unsigned few, many;
+// The average of what is not disturbed: time stamps can be as coarse as 26 ticks, so that a least value would be too
+// low, and an interrupt takes thousands.
+class Average {
+  public:
+    void add(double ticks) { times_[count_++ % times_.size()] = ticks; }
+    double ticks() const {
+        const auto end = times_.begin() + static_cast<std::ptrdiff_t>(std::min(count_, times_.size()));
+        const double least = *std::min_element(times_.begin(), end), most = least + std::max(64.0, least * 0.02);
+        double sum = 0;
+        unsigned taken = 0;
+        for (auto one = times_.begin(); one != end; ++one)
+            if (*one <= most) sum += *one, ++taken;
+        return sum / taken;
+    }
+
+  private:
+    std::array<double, 32> times_{};
+    std::size_t count_ = 0;
 };
-// Enough that the slope is hundreds of cycles, and little enough that the code stays in the L1.
-Counts repetitions(std::size_t bytes, unsigned instructions) {
-    constexpr unsigned code_limit = 24 * 1024, wanted_instructions = 3000;
-    const unsigned fitting = std::max<unsigned>(2, static_cast<unsigned>(code_limit / bytes));
-    const unsigned many = std::clamp(wanted_instructions / std::max(1u, instructions), 12u, 3000u);
-    return {std::max(1u, std::min(many, fitting) / 3), std::min(many, fitting)};
+
+struct Body {
+    const std::uint8_t* code;
+    unsigned copies, rounds;
+    Average ticks = {};
+    double count() const { return double(copies) * rounds; }
+};
+
+constexpr double probe_nops = 8000;
+
+// Ticks of so many nops in a loop: what the front end is worth to this thread.
+double nop_ticks() {
+    std::uint64_t left = 20;
+    const std::uint64_t start = ticks();
+    asm volatile("1:\n\t.rept 400\n\tnop\n\t.endr\n\tdecq %0\n\tjnz 1b" : "+r"(left) : : "cc");
+    return static_cast<double>(ticks() - start);
 }
 
-double measure(std::span<const std::uint8_t> code, unsigned instructions) {
-    const Counts counts = repetitions(code.size(), instructions);
-    const std::uint8_t* const few = unroll(code, counts.few, 0);
-    const std::uint8_t* const many = unroll(code, counts.many, code_bytes / 2);
+struct Slope {
+    double cycles, width;
+};
+
+// Cycles an iteration, from the slope between two bodies. Their samples take turns with each other, with the chain of
+// additions that says how fast the core is, and with the nops that say whether it is ours.
+Slope slope(Body few, Body many, double width) {
+    constexpr unsigned wanted = 24, enough = 12, most = 150;
+    Average chain, nops;
+    unsigned good = 0;
+    for (unsigned tried = 0; good < wanted && tried < most; ++tried) {
+        const double per_tick = core_per_tick(), nops_before = nop_ticks();
+        const double few_ticks = run_once(few.code, few.rounds), many_ticks = run_once(many.code, many.rounds);
+        const double nops_after = nop_ticks(), slowest = std::max(nops_before, nops_after);
+        if (probe_nops / slowest < width * per_tick && tried - good < most - enough) continue;
+        ++good;
+        chain.add(1e4 / per_tick);
+        few.ticks.add(few_ticks);
+        many.ticks.add(many_ticks);
+        nops.add(slowest);
+    }
+    const double core_ticks = chain.ticks() / 1e4;
+    return {(many.ticks.ticks() - few.ticks.ticks()) / (many.count() - few.count()) / core_ticks,
+            probe_nops / (nops.ticks() / core_ticks)};
+}
+
+void measure(std::span<const std::uint8_t> code, unsigned instructions, double width) {
+    // Enough copies that the slope is hundreds of cycles, and so few that the code stays in the L1. A round of the loop
+    // is long enough that its counter does not show, and fits what keeps decoded instructions.
+    constexpr unsigned code_limit = 24 * 1024, wanted_instructions = 3000, loop_limit = 8 * 1024,
+                       loop_instructions = 400;
+    const auto fitting = [&](unsigned limit, unsigned wanted) {
+        const unsigned fits = std::max<unsigned>(2, static_cast<unsigned>(limit / code.size()));
+        return std::min(std::clamp(wanted / std::max(1u, instructions), 2u, 3000u), fits);
+    };
+    const unsigned many = std::max(fitting(code_limit, wanted_instructions), 2u), few = std::max(1u, many / 3);
+    const unsigned copies = fitting(loop_limit, loop_instructions);
+    const std::uint8_t* const body_few = unroll(code, few, 0, false);
+    const std::uint8_t* const body_many = unroll(code, many, code_bytes / 4, false);
+    const std::uint8_t* const body_loop = unroll(code, copies, code_bytes / 2, true);
     if (mprotect(reinterpret_cast<void*>(code_base), code_bytes, PROT_READ | PROT_EXEC) != 0)
         give_up(State::no_memory, 0, 0);
     forbid_system_calls();
-    run_once(many);  // maps all pages
-    constexpr unsigned samples = 24;
-    double best_few = std::numeric_limits<double>::max(), best_many = best_few;
-    const double before = core_per_tick();
-    for (unsigned i = 0; i < samples; ++i) {
-        best_few = std::min(best_few, static_cast<double>(run_once(few)));
-        best_many = std::min(best_many, static_cast<double>(run_once(many)));
-    }
-    const double per_tick = std::min(before, core_per_tick());
-    return (best_many - best_few) * per_tick / (counts.many - counts.few);
+    const double once = run_once(body_many, 1) / many * copies;  // about, of a round; maps all pages
+    const Slope unrolled = slope({body_few, few, 1}, {body_many, many, 1}, width);
+    constexpr double wanted_ticks = 6000;
+    const auto rounds = static_cast<unsigned>(std::clamp(wanted_ticks / std::max(once, 1.0), 4.0, 400.0));
+    const Slope loop = slope({body_loop, copies, rounds / 4}, {body_loop, copies, rounds}, width);
+    report->cycles = unrolled.cycles;
+    report->loop_cycles = loop.cycles;
+    report->width = std::min(unrolled.width, loop.width);
 }
 
-[[noreturn]] void child(std::span<const std::uint8_t> code, unsigned instructions, unsigned limit_s, pid_t parent) {
+[[noreturn]] void child(std::span<const std::uint8_t> code, unsigned instructions, unsigned limit_s, double width,
+                        pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1);
     limit_time(limit_s);
@@ -218,9 +301,12 @@ double measure(std::span<const std::uint8_t> code, unsigned instructions) {
     void* const place = mmap(reinterpret_cast<void*>(code_base), code_bytes, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (place != reinterpret_cast<void*>(code_base)) give_up(State::no_memory, 0, 0);
+    void* const counter = mmap(reinterpret_cast<void*>(counter_base), page_bytes, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (counter != reinterpret_cast<void*>(counter_base)) give_up(State::no_memory, 0, 0);
     catch_faults();
     set_up_control();
-    report->cycles = measure(code, instructions);
+    measure(code, instructions, width);
     report->state = State::done;
     _exit(0);
 }
@@ -282,7 +368,12 @@ std::string failure_of(const Report& got, int status) {
 
 }  // namespace
 
-BlockTime measure_block(std::span<const std::uint8_t> code, unsigned instructions, unsigned limit_s) {
+double core_width() {
+    const double per_tick = core_per_tick();
+    return probe_nops / (nop_ticks() * per_tick);
+}
+
+BlockTime measure_block(std::span<const std::uint8_t> code, unsigned instructions, unsigned limit_s, double width) {
     BlockTime time;
     if (code.empty() || code.size() > 4096) {
         time.failure = "no block of 1 to 4096 bytes";
@@ -294,7 +385,7 @@ BlockTime measure_block(std::span<const std::uint8_t> code, unsigned instruction
     }
     *report = {};
     const pid_t parent = getpid(), pid = fork();
-    if (pid == 0) child(code, instructions, limit_s, parent);
+    if (pid == 0) child(code, instructions, limit_s, width, parent);
     if (pid < 0) {
         time.failure = std::string("no process to measure it in: ") + strerror(errno);
         return time;
@@ -307,7 +398,10 @@ BlockTime measure_block(std::span<const std::uint8_t> code, unsigned instruction
     time.pages = got.pages;
     if (!time.failure.empty()) return time;
     time.cycles = got.cycles;
-    if (!(time.cycles > -1 && time.cycles < 1e9)) time.failure = "took no time that makes sense";
+    time.loop_cycles = got.loop_cycles;
+    time.width = got.width;
+    for (const double cycles : {time.cycles, time.loop_cycles})
+        if (!(cycles > -1 && cycles < 1e9)) time.failure = "took no time that makes sense";
     return time;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <algorithm>
 #include <devenv/environment.hpp>
 #include <devenv/exit_status.hpp>
 #include <devenv/signals.hpp>
@@ -12,7 +13,7 @@ namespace devenv {
 
 namespace {
 
-// "INDEX ok CYCLES SPREAD PAGES PASSES" or "INDEX failed REASON".
+// "INDEX ok CYCLES SPREAD PAGES PASSES LOOP SPREAD" or "INDEX failed REASON".
 bool take_line(const std::string& line, const std::vector<Sample*>& asked, std::size_t expected) {
     std::istringstream words(line);
     std::size_t index = 0;
@@ -20,9 +21,12 @@ bool take_line(const std::string& line, const std::vector<Sample*>& asked, std::
     if (!(words >> index >> what) || index != expected || index >= asked.size()) return false;
     Sample& sample = *asked[index];
     if (what == "ok") {
-        unsigned pages = 0;
-        if (!(words >> sample.measured >> sample.spread >> pages)) return false;
-        if (sample.measured <= 0) sample.excluded = "not measured: took no time";
+        unsigned pages = 0, passes = 0;
+        double loop_spread = 0;
+        if (!(words >> sample.unrolled >> sample.spread >> pages >> passes >> sample.loop >> loop_spread)) return false;
+        sample.measured = sample.unrolled;
+        sample.spread = std::max(sample.spread, loop_spread);
+        if (std::min(sample.unrolled, sample.loop) <= 0) sample.excluded = "not measured: took no time";
         return true;
     }
     std::getline(words >> std::ws, sample.excluded);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <devenv/environment.hpp>
 #include <devenv/exit_status.hpp>
@@ -137,6 +139,41 @@ int digit(char c) {
 }
 
 }  // namespace
+
+namespace {
+
+std::string in_digits(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.4f", value);
+    return text;
+}
+
+std::string row(const Sample& sample, bool pattern) {
+    if (pattern)
+        return sample.name + '\t' + in_digits(sample.measured) + '\t' + in_digits(sample.spread) + '\t' +
+               in_digits(sample.unrolled) + '\t' + sample.assembly + '\n';
+    return to_hex(sample.code) + ',' + in_digits(sample.measured) + ',' + in_digits(sample.spread) + ',' +
+           in_digits(sample.loop) + ',' + sample.flags + ',' + sample.source + '\n';
+}
+
+}  // namespace
+
+void write_samples(const std::filesystem::path& path, const std::vector<SampleSet>& sets) {
+    const bool patterns = std::ranges::any_of(sets, &SampleSet::patterns);
+    std::string text = patterns ? "what\tcycles\tspread\tunrolled_cycles\tassembly_intel_syntax\n"
+                                : "hex,cycles_per_iteration,spread,loop_cycles,flags,source\n";
+    for (const SampleSet& set : sets) {
+        if (set.patterns != patterns)
+            throw Failure(Exit::usage, "--save writes blocks or patterns, not both: measure one kind, with --blocks");
+        for (const Sample& sample : set.samples)
+            if (sample.excluded.empty() && sample.measured > 0) text += row(sample, patterns);
+    }
+    std::ofstream file(path);
+    file << text;
+    file.close();
+    if (!file)
+        throw Failure(Exit::difference, display(path) + ": cannot be written: is the disk full, or is it yours?");
+}
 
 SampleSet read_samples(const std::filesystem::path& path, bool cycles) { return Reader(path, cycles).read(); }
 

@@ -17,6 +17,7 @@ struct Sample {
     std::vector<std::uint8_t> code;  // empty while `assembly` has not been assembled
     double measured = 0;             // cycles an iteration; 0: not measured
     double spread = 0;               // between the two passes that agreed, as a fraction
+    double unrolled = 0, loop = 0;   // of a measurement here: straight on, and in a loop
     std::string flags, source;
     std::string excluded;  // why it does not count; empty: it does
 };
@@ -30,6 +31,10 @@ struct SampleSet {
 // `cycles`: the column must be there and above 0; without it hex or assembly alone will do. Throws Failure (usage) with
 // file and line for a file that is damaged anywhere.
 SampleSet read_samples(const std::filesystem::path&, bool cycles);
+
+// Writes what was measured, in the form that read_samples reads: all sets of one kind, without those that are excluded.
+// Throws Failure.
+void write_samples(const std::filesystem::path&, const std::vector<SampleSet>&);
 
 std::optional<std::vector<std::uint8_t>> parse_hex(std::string_view digits);  // at least one byte
 std::string to_hex(const std::vector<std::uint8_t>&);

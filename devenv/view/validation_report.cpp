@@ -106,6 +106,12 @@ Json predictors_json(const Group& group) {
     return object;
 }
 
+void add_native(Json& object, const Sample& sample) {
+    if (sample.loop <= 0) return;
+    object["unrolled"] = sample.unrolled;
+    object["loop"] = sample.loop;
+}
+
 Json block_json(const Compared& block) {
     Json object = {{"name", block.sample->name},
                    {"hex", to_hex(block.sample->code)},
@@ -114,6 +120,7 @@ Json block_json(const Compared& block) {
                    {"instructions", block.facts.instructions},
                    {"measured", block.sample->measured},
                    {"spread", block.sample->spread}};
+    add_native(object, *block.sample);
     for (const Predictor predictor : all_predictors)
         if (block.of(predictor) > 0) object[std::string(predictor_name(predictor))] = rounded(block.of(predictor));
     object["error_percent"] = rounded(100 * block.error());
@@ -177,12 +184,15 @@ std::string measurements_text(const SampleSet& set, std::size_t rows, const Styl
 Json measurements_json(const SampleSet& set) {
     Json blocks = Json::array(), excluded = Json::array();
     for (const Sample& sample : set.samples) {
-        if (sample.excluded.empty())
-            blocks.push_back({{"name", sample.name},
-                              {"hex", to_hex(sample.code)},
-                              {"measured", sample.measured},
-                              {"spread", sample.spread}});
-        else excluded.push_back({{"name", sample.name}, {"why", sample.excluded}});
+        if (!sample.excluded.empty()) {
+            excluded.push_back({{"name", sample.name}, {"why", sample.excluded}});
+            continue;
+        }
+        Json& block = blocks.emplace_back(Json{{"name", sample.name},
+                                               {"hex", to_hex(sample.code)},
+                                               {"measured", sample.measured},
+                                               {"spread", sample.spread}});
+        add_native(block, sample);
     }
     return {{"data", set.name}, {"blocks", blocks}, {"uncovered", excluded}};
 }
