@@ -229,11 +229,11 @@ struct Body {
     double count() const { return double(copies) * rounds; }
 };
 
-constexpr double probe_nops = 8000;
+constexpr double probe_nops = 40'000;
 
 // Ticks of so many nops in a loop: what the front end is worth to this thread.
 double nop_ticks() {
-    std::uint64_t left = 20;
+    std::uint64_t left = static_cast<std::uint64_t>(probe_nops) / 400;
     const std::uint64_t start = ticks();
     asm volatile("1:\n\t.rept 400\n\tnop\n\t.endr\n\tdecq %0\n\tjnz 1b" : "+r"(left) : : "cc");
     return static_cast<double>(ticks() - start);

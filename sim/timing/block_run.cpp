@@ -115,7 +115,9 @@ void BlockTimer::fuse(std::span<const std::uint8_t> compare_bytes, BlockInstruct
         data_->book->fuse(first, second);
         found = data_->fused.emplace(std::move(key), std::pair(first, second)).first;
     }
+    const bool with_move = compare.recipe.fused;
     compare.recipe = found->second.first;
+    compare.recipe.fused = with_move;
     branch.recipe = found->second.second;
 }
 
@@ -132,6 +134,7 @@ void BlockTimer::append(RawBlock& block, std::span<const std::uint8_t> bytes, st
     if (!block.instructions.empty()) {
         BlockInstruction& before = block.instructions.back();
         const std::string_view compare = data_->decoder->opcode_name(before.instruction.opcode);
+        data_->book->fuse_move(before.recipe, name, operands, one.recipe);
         if (fuses(compare, before.instruction, name)) {
             const auto compare_bytes = std::span(data_->code).last(before.instruction.length);
             fuse(compare_bytes, before, bytes.first(instruction.length), one, operands);

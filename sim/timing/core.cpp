@@ -13,6 +13,9 @@ Core::Core(const Machine& machine, const std::vector<Operation>& operations, Mem
       loads_(machine.load_queue),
       dispatch_{2 * machine.dispatch_width},
       retire_{machine.retire_width},
+      commits_{machine.stores_a_cycle},
+      renames_{machine.renamed_loads_a_cycle},
+      eliminated_{machine.eliminated_a_cycle},
       reorder_(machine.reorder_buffer),
       store_queue_(machine.store_queue),
       stores_(std::size_t{1} << store_slot_bits) {}
@@ -56,7 +59,7 @@ std::uint64_t Core::retire(std::uint64_t complete, unsigned slots) {
     return at;
 }
 
-// The L1 takes one aligned piece of a line a cycle; neighbours in program order that go to the same one go together.
+// The L1 takes some aligned pieces of a line a cycle; neighbours in program order that go to the same one go together.
 void Core::commit_store(const Access& access, bool nontemporal, std::uint64_t retired) {
     const std::uint64_t piece = access.physical_address / machine_.store_merge_bytes;
     const bool crossing = (access.physical_address & 63) + access.size > 64;
@@ -64,12 +67,16 @@ void Core::commit_store(const Access& access, bool nontemporal, std::uint64_t re
     if (!merges) {
         // Lines are asked for as stores retire, several at a time, though stores go to the cache in order.
         const std::uint64_t asked = retired + 1;
-        last_commit_ = std::max(last_commit_ + 1 + (crossing ? machine_.store_crossing : 0), asked);
+        if (crossing) commits_.take(machine_.store_crossing);
+        commits_.advance(asked);
+        last_commit_ = commits_.cycle;
         if (memory_ && !access.io) {
             const Memory::Delay delay =
                 nontemporal ? memory_->store_past(access, asked) : memory_->store(access, asked);
             last_commit_ = std::max(last_commit_, asked + delay.cycles);
         }
+        commits_.advance(last_commit_);
+        commits_.take(1);
     }
     last_piece_ = piece;
     ++store_, store_queue_.put(last_commit_);
@@ -80,6 +87,9 @@ void Core::commit_store(const Access& access, bool nontemporal, std::uint64_t re
 
 void Core::remember_store(const Recipe& recipe, const Access& access, std::uint64_t data) {
     const std::uint64_t end = access.virtual_address + access.size;
+    // The stack engine's rsp (name 1) is always known.
+    const std::uint64_t written = std::max(makers_[recipe.base].maker(), makers_[recipe.index].maker());
+    const bool traceable = recipe.store_name == 1 || written + machine_.renaming_distance < number_ || !written;
     for (std::uint64_t granule = access.virtual_address >> 3; granule <= (end - 1) >> 3; ++granule) {
         Store& store = stores_[slot_of(granule)];
         store.granule = granule;
@@ -87,7 +97,7 @@ void Core::remember_store(const Recipe& recipe, const Access& access, std::uint6
         store.start = access.virtual_address, store.end = end;
         store.data = data, store.commit = ~0ull;
         store.maker = number_;
-        store.name = recipe.store_name, store.version = version(recipe);
+        store.name = traceable ? recipe.store_name : 0, store.version = version(recipe);
         store.vector = recipe.vector_store;
     }
 }
@@ -129,7 +139,8 @@ void Core::load(const Operation& operation, const Recipe& recipe, const Access& 
                                              : 0;
     const bool whole = youngest->start <= start && youngest->end >= end;  // else the load waits for the cache
     const unsigned way = !whole ? recipe.vector_load ? machine_.forward_failed_vector : machine_.forward_failed
-                         : youngest->vector   ? machine_.forward_vector + wide
+                         : youngest->vector
+                             ? recipe.vector_load ? machine_.forward_vector + wide : machine_.forward_from_vector
                          : recipe.vector_load ? machine_.forward_to_vector
                                               : machine_.forward_integer;
     if (youngest->data + way < loaded.at) return;
@@ -143,7 +154,9 @@ void Core::run_operation(const Operation& operation, const Recipe& recipe, std::
     Cause by;
     for (unsigned i = 0; i < operation.source_count; ++i) {
         const std::uint8_t source = operation.sources[i];
-        if (ready_[source] > at) at = ready_[source], by = makers_[source];
+        std::uint64_t ready = ready_[source];
+        if (operation.kin && kin_[source] == operation.kin) ready -= std::min<std::uint64_t>(ready, operation.shortcut);
+        if (ready > at) at = ready, by = makers_[source];
     }
     if (recipe.locked && operation.kind == OperationKind::load && lock_free_ > at)
         at = lock_free_, by = {0, Wait::serialisation, operation.rests};
@@ -173,6 +186,7 @@ void Core::run_operation(const Operation& operation, const Recipe& recipe, std::
     for (unsigned i = 0; i < operation.result_count; ++i) {
         ready_[operation.results[i]] = complete;
         makers_[operation.results[i]] = made;
+        kin_[operation.results[i]] = operation.kin;
         ++versions_[operation.results[i]];
     }
     (operation.vector ? vector_ : integer_).leave(issue);
@@ -214,19 +228,26 @@ const InstructionTimes& Core::step(const Recipe& recipe, std::span<const Access>
     last.at = dispatched;
     if (recipe.kind == RecipeKind::move) {
         ready_[recipe.to] = ready_[recipe.from], makers_[recipe.to] = makers_[recipe.from];
+        kin_[recipe.to] = kin_[recipe.from];
         ++versions_[recipe.to];
     } else if (recipe.kind == RecipeKind::exchange) {
         std::swap(ready_[recipe.from], ready_[recipe.to]);
         std::swap(makers_[recipe.from], makers_[recipe.to]);
+        std::swap(kin_[recipe.from], kin_[recipe.to]);
         ++versions_[recipe.to], ++versions_[recipe.from];
     } else if (recipe.operations) {
         run_operations(recipe, accesses, dispatched, last);
     }
-    if (renamed_) {  // one a cycle
+    if (recipe.kind == RecipeKind::move || recipe.kind == RecipeKind::idiom) {
+        eliminated_.advance(before);
+        hold_until(eliminated_.cycle, Wait::front_end);
+        eliminated_.take(1);
+    }
+    if (renamed_) {
         renamed_ = false;
-        const std::uint64_t next = std::max(last_renamed_ + 1, before);
-        hold_until(next, Wait::window, machine_.from.memory_renaming);
-        last_renamed_ = next;
+        renames_.advance(before);
+        hold_until(renames_.cycle, Wait::window, machine_.from.memory_renaming);
+        renames_.take(1);
     }
     if (!recipe.fused) dispatch_.take(recipe.half_slots);
     const unsigned entries = entries_of(recipe);

@@ -168,13 +168,14 @@ class Core {
     Wait held_ = Wait::none;    // why dispatch was last held, on what that rests, and until when
     Provenance held_rests_{};
     std::uint64_t held_until_ = 0;
-    Slots dispatch_, retire_;  // in half slots; in slots
+    Slots dispatch_, retire_;               // in half slots; in slots
+    Slots commits_, renames_, eliminated_;  // lines stored, loads renamed
     Queue reorder_, store_queue_;
     std::uint64_t store_ = 0;
     std::vector<Store> stores_;
     std::uint64_t last_commit_ = 0, last_piece_ = ~0ull;
-    bool renamed_ = false;  // the load at hand was
-    std::uint64_t last_renamed_ = 0;
+    bool renamed_ = false;                       // the load at hand was
+    std::uint8_t kin_[value::count] = {};        // of the operation that made each register
     std::uint32_t versions_[value::count] = {};  // how often each register was written
     bool stack_moved_ = false;                   // by the stack engine, since rsp was last made explicit
     std::uint64_t lock_free_ = 0;

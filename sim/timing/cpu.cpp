@@ -89,17 +89,47 @@ void read_scheduling(ObjectReader& top, Cpu& cpu) {
     cpu.scheduling = Scheduling(text, std::string(data_folder) + name + ".sched", cpu.units);
 }
 
-void read_overlays(ObjectReader& top, Cpu& cpu) {
-    for (const std::string& name : top.texts("overlays")) {
-        if (const std::string_view text = built_in(name); !text.empty()) {
-            cpu.overlay.read(text, std::string(data_folder) + name, cpu.units);
-        } else {
-            const auto path = std::filesystem::path(cpu.file).parent_path() / name;
-            std::error_code none;
-            if (!std::filesystem::exists(path, none)) top.fail("overlays", "there is no file '" + name + "'");
-            cpu.overlay.read(read_file(path), path.string(), cpu.units);
-        }
+// `of_another`: see Overlay::read.
+void read_overlay(ObjectReader& top, Cpu& cpu, const std::string& name, const std::string& of_another) {
+    if (const std::string_view text = built_in(name); !text.empty())
+        return cpu.overlay.read(text, std::string(data_folder) + name, cpu.units, of_another);
+    const auto path = std::filesystem::path(cpu.file).parent_path() / name;
+    std::error_code none;
+    if (!std::filesystem::exists(path, none)) top.fail("overlays", "there is no file '" + name + "'");
+    cpu.overlay.read(read_file(path), path.string(), cpu.units, of_another);
+}
+
+// Groups of units that are others than in the scheduling data and the inherited overlay, which are of another CPU.
+void read_regrouped(ObjectReader& top, Cpu& cpu) {
+    if (!top.has("regrouped")) return;
+    const nlohmann::json& list = top.get("regrouped");
+    if (!list.is_array()) top.fail("regrouped", "is not a list");
+    for (const nlohmann::json& element : list) {
+        ObjectReader one(element, cpu.file + ": regrouped");
+        const std::string from = one.text("from"), to = one.text("to");
+        cpu.units.regroup(from, to);
+        cpu.parameters.push_back({"units " + from, to, one.evidence()});
+        one.finish();
     }
+}
+
+void read_inherited(ObjectReader& top, Cpu& cpu) {
+    if (!top.has("inherits")) return;
+    ObjectReader inherited = top.object("inherits");
+    read_overlay(top, cpu, inherited.text("overlay"), inherited.text("why"));
+    inherited.finish();
+}
+
+void read_out_of_order(ObjectReader& top, Cpu& cpu) {
+    if (top.has("own_units"))  // beside those of the scheduling data
+        for (const std::string& name : top.texts("own_units")) cpu.units.number(name);
+    read_regrouped(top, cpu);
+    read_scheduling(top, cpu);
+    read_inherited(top, cpu);
+    cpu.units.forget_regrouping();
+    read_parameters(top, cpu);
+    cpu.scheduling.adapt(cpu.machine.vector_units, cpu.machine.vector_path_bytes == 64, cpu.machine.vector_latency);
+    for (const std::string& name : top.texts("overlays")) read_overlay(top, cpu, name, "");
     cpu.overlay.finish(cpu.file);
 }
 
@@ -137,9 +167,7 @@ std::shared_ptr<const Cpu> load_cpu(std::string_view name) {
     if (model == "ideal") {
         cpu->ideal = true;
     } else if (model == "out-of-order") {
-        read_scheduling(top, *cpu);
-        read_parameters(top, *cpu);
-        read_overlays(top, *cpu);
+        read_out_of_order(top, *cpu);
     } else {
         top.fail("model", "'" + model + "' is neither out-of-order nor ideal");
     }

@@ -13,6 +13,8 @@ namespace {
 BUILT_IN(znver4_sched, "data/znver4.sched");
 BUILT_IN(znver4_overlay, "data/znver4.overlay.json");
 BUILT_IN(znver4_cpu, "cpus/znver4.json");
+BUILT_IN(znver5_overlay, "data/znver5.overlay.json");
+BUILT_IN(znver5_cpu, "cpus/znver5.json");
 BUILT_IN(ideal_cpu, "cpus/ideal.json");
 #undef BUILT_IN
 
@@ -26,6 +28,8 @@ constexpr File files[] = {
     LISTED(znver4_cpu, "znver4.json"),
     LISTED(znver4_sched, "znver4.sched"),
     LISTED(znver4_overlay, "znver4.overlay.json"),
+    LISTED(znver5_cpu, "znver5.json"),
+    LISTED(znver5_overlay, "znver5.overlay.json"),
     LISTED(ideal_cpu, "ideal.json"),
 };
 #undef LISTED

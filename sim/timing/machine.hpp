@@ -19,17 +19,24 @@ struct Origins {
 struct Machine {
     // Front end, in instructions a cycle (a nop takes half a slot where nops_paired).
     unsigned dispatch_width = 0, retire_width = 0;
+    unsigned eliminated_a_cycle = 0;    // moves and zeroing that rename only
     unsigned taken_branch_eighths = 0;  // of a cycle from one taken branch to the next, at least
     unsigned pipeline = 0;              // cycles from a branch's execution to the dispatch of what follows
     // Windows, in instructions or operations.
     unsigned reorder_buffer = 0, integer_scheduler = 0, vector_scheduler = 0, load_queue = 0, store_queue = 0;
+    // Vectors: the widest that a unit takes in a cycle; cycles at least from operation to operation.
+    unsigned vector_path_bytes = 0, vector_latency = 0;
     // Load to use, in cycles, with the data in L1.
     unsigned load_integer = 0, load_indexed = 0, load_vector = 0, load_crossing = 0;
     unsigned store_crossing = 0;  // cycles of the L1 beyond one
     // Store to load: from the store's data to the load's use.
-    unsigned forward_integer = 0, forward_vector = 0, forward_to_vector = 0, forward_32_bytes = 0, forward_64_bytes = 0,
-             forward_failed = 0, forward_failed_vector = 0;
+    unsigned forward_integer = 0, forward_vector = 0, forward_to_vector = 0, forward_from_vector = 0,
+             forward_32_bytes = 0, forward_64_bytes = 0, forward_failed = 0, forward_failed_vector = 0;
     unsigned store_merge_bytes = 0;  // aligned: stores in a row that go there together; a power of two
+    unsigned stores_a_cycle = 0;     // such pieces that reach the L1
+    // Memory renaming: loads in a cycle; a register of the address that was written in one of so many instructions
+    // before the store hides it from the renamer.
+    unsigned renamed_loads_a_cycle = 0, renaming_distance = 0;
     // From one locked operation to the next: of most kinds, CMPXCHG, CMPXCHG16B.
     unsigned locked = 0, locked_compare = 0, locked_compare_16 = 0;
 
@@ -57,7 +64,9 @@ struct Machine {
     std::uint32_t load_units = 0, store_units = 0, vector_load_units = 0, vector_store_units = 0, zeroing_units = 0,
                   vector_units = 0, branch_units = 0;
     bool nops_paired = false;
-    bool memory_renaming = false;
+    bool memory_renaming = false;  // of loads that only move, 32 and 64 bits
+    bool renaming_of_any = false;  // of others too, except those that extend less than 32 bits
+    bool move_fusion = false;      // a move between registers and simple arithmetic on its result are one instruction
     Placement placement = Placement::near;
     Origins from;
 

@@ -12,6 +12,7 @@ namespace {
 constexpr NumberField numbers[] = {
     FIELD(dispatch_width, 1, 32),
     FIELD(retire_width, 1, 64),
+    FIELD(eliminated_a_cycle, 1, 32),
     FIELD(taken_branch_eighths, 1, 800),
     FIELD(pipeline, 0, 100),
     FIELD(reorder_buffer, 16, 4096),
@@ -19,6 +20,8 @@ constexpr NumberField numbers[] = {
     FIELD(vector_scheduler, 4, 4096),
     FIELD(load_queue, 4, 4096),
     FIELD(store_queue, 4, 4096),
+    FIELD(vector_path_bytes, 16, 64),
+    FIELD(vector_latency, 1, 10),
     FIELD(load_integer, 1, 100),
     FIELD(load_indexed, 0, 100),
     FIELD(load_vector, 1, 100),
@@ -27,6 +30,7 @@ constexpr NumberField numbers[] = {
     FIELD(forward_integer, 0, 200),
     FIELD(forward_vector, 0, 200),
     FIELD(forward_to_vector, 0, 200),
+    FIELD(forward_from_vector, 0, 200),
     FIELD(forward_32_bytes, 0, 200),
     FIELD(forward_64_bytes, 0, 200),
     FIELD(forward_failed, 0, 200),
@@ -35,6 +39,9 @@ constexpr NumberField numbers[] = {
     FIELD(locked, 1, 200),
     FIELD(locked_compare, 1, 200),
     FIELD(locked_compare_16, 1, 200),
+    FIELD(stores_a_cycle, 1, 8),
+    FIELD(renamed_loads_a_cycle, 1, 8),
+    FIELD(renaming_distance, 0, 100),
     FIELD(l1_branch_targets, 1, 1 << 20),
     FIELD(l1_branch_target_ways, 1, 64),
     FIELD(l2_branch_targets, 1, 1 << 20),
@@ -84,7 +91,7 @@ constexpr UnitsField units[] = {
     FIELD(zeroing_units), FIELD(vector_units), FIELD(branch_units),
 };
 
-constexpr FlagField flags[] = {FIELD(nops_paired), FIELD(memory_renaming)};
+constexpr FlagField flags[] = {FIELD(nops_paired), FIELD(memory_renaming), FIELD(renaming_of_any), FIELD(move_fusion)};
 
 #undef FIELD
 

@@ -60,7 +60,24 @@ bool moves_only(std::string_view name) {
            !starts_with_any(name, {"POPCNT", "MOVBE", "MOVHP", "MOVLP", "VMOVHP", "VMOVLP", "POPF", "PUSHF"});
 }
 
-bool renames_load(std::string_view name, bool stores) {
+bool fuses_with_move(std::string_view name) {
+    return starts_with_any(name, {"ADD32r", "ADD64r", "SUB32r", "SUB64r", "AND32r", "AND64r", "OR32r", "OR64r",
+                                  "XOR32r", "XOR64r", "NOT32r", "NOT64r", "INC32r", "INC64r", "DEC32r", "DEC64r"});
+}
+
+// The condition is in the last byte of the opcode, 0F 4x: BE, A (carry and zero), L, GE, LE, G (sign and overflow).
+bool has_two_flag_groups(std::string_view name, std::span<const std::uint8_t> bytes) {
+    if (!name.starts_with("CMOV")) return false;
+    const auto escape = std::ranges::find(bytes, 0x0f);
+    if (bytes.end() - escape < 2 || escape[1] >> 4 != 4) return false;
+    const unsigned condition = escape[1] & 15;
+    return condition == 6 || condition == 7 || condition >= 12;
+}
+
+bool renames_load(std::string_view name, bool stores, unsigned bytes, bool any) {
+    if (any)
+        return !(starts_with_any(name, {"MOVZX", "MOVSX"}) && bytes < 4) &&
+               !starts_with_any(name, {"XADD", "XCHG", "CMPXCHG", "BT", "POPF", "LDMXCSR", "FLD"});
     return moves_only(name) ||
            (stores && !starts_with_any(name, {"XADD", "XCHG", "CMPXCHG", "BT", "SH", "RO", "RC", "SA"}));
 }
@@ -75,8 +92,8 @@ bool fuses(std::string_view compare, const Instruction& instruction, std::string
                                      "OR16", "OR32",  "OR64",  "XOR8",  "XOR16", "XOR32", "XOR64", "INC",   "DEC"});
 }
 
-std::uint32_t operand_name(const MemoryOperand& operand) {
-    if (operand.size != 4 && operand.size != 8) return 0;
+std::uint32_t operand_name(const MemoryOperand& operand, bool any) {
+    if (operand.size != 4 && operand.size != 8 && !(any && operand.size < 4)) return 0;
     if (operand.segment == SegmentBase::fs || operand.segment == SegmentBase::gs) return 0;
     if (operand.base == rsp && operand.index == no_register) return 1;
     std::uint64_t hash = operand.base * 31u + operand.index;

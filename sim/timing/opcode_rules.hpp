@@ -26,14 +26,20 @@ bool same_sources(const Operands&);
 bool uses_stack_engine(std::string_view name);
 // Of an instruction with a memory operand: it only loads, or only stores.
 bool moves_only(std::string_view name);
-// A load, or a load and a store, that memory renaming can follow.
-bool renames_load(std::string_view name, bool stores);
+// A load, or a load and a store, that memory renaming can follow. `bytes`: of the load; `any`: loads that compute too,
+// and short ones that do not extend.
+bool renames_load(std::string_view name, bool stores, unsigned bytes, bool any);
+// Arithmetic that is one instruction with the move before it that made its register.
+bool fuses_with_move(std::string_view name);
+// A CMOV whose condition is of two groups of flags: carry or zero with another. `bytes`: the instruction's.
+bool has_two_flag_groups(std::string_view name, std::span<const std::uint8_t> bytes);
 // Whether a conditional branch behind `compare` is one operation with it.
 bool fuses(std::string_view compare, const Instruction&, std::string_view branch);
 
 // The name of a memory operand, for memory renaming: same base, index, scale and displacement. Of rsp the renamer
 // follows every change, so its operands are all of one name. 0: a form that is not renamed.
-std::uint32_t operand_name(const MemoryOperand&);
+// `any`: of 8 and 16 bits too.
+std::uint32_t operand_name(const MemoryOperand&, bool any);
 // Which one a MOV to a control register writes. -1: no such MOV.
 int control_register(std::string_view name, std::span<const std::uint8_t> bytes);
 

@@ -83,6 +83,7 @@ class OutOfOrderModel final : public TimingModel {
                 const std::string name(decoder.opcode_name(decoded->opcode));
                 const Operands operands = decoder.operands();
                 one.recipe = book_.make(*decoded, operands, name, bytes);
+                if (i) book_.fuse_move(block.back().recipe, name, operands, one.recipe);
                 if (i && timing::fuses(before, code.instructions[i - 1], name))
                     book_.fuse(block.back().recipe, one.recipe);
                 if (!one.recipe.known) blocks_[code.id].unknown.emplace_back(i, &unknown_[name]);

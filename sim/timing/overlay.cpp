@@ -95,11 +95,15 @@ Range StringCost::cycles(std::uint64_t bytes) const {
     return {part(low_percent), part(100), part(high_percent)};
 }
 
-void Overlay::check_series(ObjectReader& entry, const Evidence& evidence) const {
-    if (evidence.provenance != Provenance::measured) return;
-    if (!measurements_.contains(evidence.text))
-        entry.fail("measured", "'" + evidence.text + "' is not one of the file's measurements");
-    if (evidence.patterns.empty()) entry.fail("patterns", "is missing: which of the measured patterns show it");
+Evidence Overlay::evidence_of(ObjectReader& entry) const {
+    Evidence evidence = entry.evidence();
+    if (evidence.provenance == Provenance::measured) {
+        if (!measurements_.contains(evidence.text))
+            entry.fail("measured", "'" + evidence.text + "' is not one of the file's measurements");
+        if (evidence.patterns.empty()) entry.fail("patterns", "is missing: which of the measured patterns show it");
+    }
+    if (of_another_.empty() || evidence.provenance == Provenance::estimate) return evidence;
+    return {Provenance::estimate, of_another_ + ": " + evidence.text, std::move(evidence.patterns)};
 }
 
 void Overlay::read_instruction(ObjectReader& entry, UnitNames& units) {
@@ -115,15 +119,19 @@ void Overlay::read_instruction(ObjectReader& entry, UnitNames& units) {
     } catch (const DataError& error) {
         entry.fail("units", error.what());
     }
+    if (entry.has("to_itself")) {  // the latency from one of the entry's opcodes to another
+        one.cost.shortcut = static_cast<std::uint16_t>(latency.likely - entry.number("to_itself", 0, latency.likely));
+        if (next_kin_ == 255) entry.fail("to_itself", "is the 255th of its kind: there is no room for more");
+        one.cost.kin = ++next_kin_;
+    }
     if (entry.has("quotient")) {
         ObjectReader quotient(entry.get("quotient"), entry.place() + ": quotient");
         one.cost.quotient_latency = static_cast<std::uint16_t>(quotient.number("latency", 1, 1'000));
         one.cost.quotient_bits = static_cast<std::uint16_t>(quotient.number("bits_a_cycle", 1, 64));
         quotient.finish();
     }
-    one.evidence = entry.evidence();
+    one.evidence = evidence_of(entry);
     one.cost.provenance = one.evidence.provenance;
-    check_series(entry, one.evidence);
     entry.text_or("note", "");
     entry.finish();
     const InstructionCost& kept = instructions_.emplace_front(std::move(one));
@@ -151,8 +159,7 @@ void Overlay::read_system(ObjectReader& entry) {
     one.drains = entry.flag("drains");
     if (entry.has("latency")) one.latency = entry.number("latency", 1, cycles_most);
     if (entry.has("modified")) one.modified = entry.number("modified", 1, cycles_most);
-    one.evidence = entry.evidence();
-    check_series(entry, one.evidence);
+    one.evidence = evidence_of(entry);
     entry.text_or("note", "");
     entry.finish();
     systems_.push_front(std::move(one));
@@ -176,14 +183,14 @@ void Overlay::read_string(ObjectReader& entry) {
     }
     if (entry.has("low_percent")) one.low_percent = entry.number("low_percent", 0, 100);
     if (entry.has("high_percent")) one.high_percent = entry.number("high_percent", 100, 10'000);
-    one.evidence = entry.evidence();
-    check_series(entry, one.evidence);
+    one.evidence = evidence_of(entry);
     entry.text_or("note", "");
     entry.finish();
     strings_.push_front(std::move(one));
 }
 
-void Overlay::read(std::string_view text, const std::string& file, UnitNames& units) {
+void Overlay::read(std::string_view text, const std::string& file, UnitNames& units, const std::string& of_another) {
+    of_another_ = of_another;
     const nlohmann::json document = parse_json(text, file);
     ObjectReader top(document, file);
     if (top.has("measurements"))

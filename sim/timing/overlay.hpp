@@ -69,8 +69,9 @@ std::string_view special_name(Special);
 
 class Overlay {
   public:
-    // Adds a file's entries; they go before those of files read earlier. Throws DataError.
-    void read(std::string_view text, const std::string& file, UnitNames&);
+    // Adds a file's entries; they go before those of files read earlier. `of_another`: what CPU they are of, if it is
+    // another one; then what was measured is an estimate. Throws DataError.
+    void read(std::string_view text, const std::string& file, UnitNames&, const std::string& of_another = "");
 
     const Cost* find(std::string_view opcode) const;  // null: LLVM's holds
     // Of an instruction that has a special_name. Never null once finish() has passed.
@@ -92,7 +93,7 @@ class Overlay {
     void read_instruction(class ObjectReader&, UnitNames&);
     void read_system(class ObjectReader&);
     void read_string(class ObjectReader&);
-    void check_series(class ObjectReader&, const Evidence&) const;
+    Evidence evidence_of(class ObjectReader&) const;
 
     // The newest first, so that what is read later holds.
     std::deque<InstructionCost> instructions_;
@@ -102,6 +103,8 @@ class Overlay {
     std::deque<StringCost> strings_;
     std::map<std::string, Measurements> measurements_;
     std::vector<std::string> files_;
+    std::uint8_t next_kin_ = 0;
+    std::string of_another_;  // of the file that is being read
 };
 
 }  // namespace sim::timing

@@ -108,7 +108,8 @@ void RecipeBook::add_guess(const Cost* cost, Recipe& recipe) const {
 void RecipeBook::make_lea(const MemoryOperand& address, const Parts& parts, Recipe& recipe) {
     const bool index = address.index != no_register, base = address.base != no_register;
     const bool three = index && address.displacement != 0 && (base || address.scale > 1);
-    const Cost* plain = cost(index && address.scale > 1 ? "LEA.scaled" : "LEA.simple");
+    const Cost* plain = three ? cost("LEA.three") : index || base ? nullptr : cost("LEA.constant");
+    if (!plain) plain = cost(index && address.scale > 1 ? "LEA.scaled" : "LEA.simple");
     recipe.known = plain || cpu_.ideal;
     const std::uint32_t units = plain && !plain->uses.empty() ? plain->uses[0].units : 0;
     const Provenance rests = plain ? plain->provenance : Provenance::placeholder;
@@ -162,6 +163,8 @@ void RecipeBook::add_compute(const Parts& parts, Recipe& recipe) {
         parts.sources.add_to(operation.sources, operation.source_count);
         if (first) {
             operation.latency = static_cast<std::uint16_t>(parts.latency);
+            operation.kin = parts.cost->kin;
+            operation.shortcut = static_cast<std::uint8_t>(parts.cost->shortcut);
             parts.results.add_to(operation.results, operation.result_count);
         }
         first = false;
@@ -186,6 +189,23 @@ void RecipeBook::add_compute(const Parts& parts, Recipe& recipe) {
         latest.result_count = std::exchange(maker.result_count, std::uint8_t{1});
         ++recipe.operations;
     }
+}
+
+// Flags of two groups are put together first, where the CPU has a cost for that.
+void RecipeBook::add_flags(Parts& parts, Recipe& recipe) {
+    const Cost* const together = cost("CMOV.flags");
+    if (!together || together->uses.empty()) return;
+    Operation& operation = operations_.emplace_back();
+    operation.units = together->uses.front().units;
+    operation.latency = together->latency;
+    RegisterList others;
+    for (const std::uint8_t unit : parts.sources)
+        if (unit >= unit::carry && unit < unit::count) add(operation.sources, operation.source_count, unit);
+        else others.add(unit);
+    others.add(value::computed);
+    parts.sources = others;
+    add(operation.results, operation.result_count, value::computed);
+    ++recipe.operations;
 }
 
 // A load that makes rbp, and rsp from the old rbp beside it.
@@ -258,7 +278,7 @@ void RecipeBook::choose_cost(const Cost* own, bool is_total, Parts& parts, Recip
     if (!is_total) add_guess(own, recipe);
     static const Cost unknown{.uops = 1, .latency = 1, .provenance = Provenance::placeholder};
     if (!parts.cost) parts.cost = &unknown;
-    recipe.half_slots = static_cast<std::uint8_t>(2 * std::clamp<unsigned>(own ? own->uops : 1, 1, 60));
+    recipe.half_slots = static_cast<std::uint8_t>(2 * std::clamp<unsigned>(own ? own->uops : 1, 1, 120));
 }
 
 // The registers that an address is made of.
@@ -276,6 +296,8 @@ void RecipeBook::add_load(const Parts& parts, Recipe& recipe) {
     operation.kind = OperationKind::load;
     operation.rests = parts.vector_data ? machine_.from.load_vector : machine_.from.load_integer;
     operation.units = machine_.load_units;
+    if (const Cost* special = cpu_.overlay.find(parts.name); special && special->uses.size() == 1)
+        if (const std::uint32_t some = special->uses[0].units & machine_.load_units) operation.units = some;
     const bool indexed = load.index != no_register && load.scale > 1 && !parts.vector_data;
     operation.latency = static_cast<std::uint16_t>((parts.vector_data ? machine_.load_vector : machine_.load_integer) +
                                                    (indexed ? machine_.load_indexed : 0));
@@ -285,14 +307,15 @@ void RecipeBook::add_load(const Parts& parts, Recipe& recipe) {
     ++recipe.operations;
     recipe.load_bytes = static_cast<std::uint8_t>(std::min<unsigned>(load.size, 64));
     recipe.vector_load = parts.vector_data;
-    const bool renamed = !parts.vector_data && !recipe.locked && renames_load(parts.name, parts.store);
-    recipe.load_name = renamed ? operand_name(load) : 0;
+    const bool renamed = !parts.vector_data && !recipe.locked &&
+                         renames_load(parts.name, parts.store, load.size, machine_.renaming_of_any);
+    recipe.load_name = renamed ? operand_name(load, machine_.renaming_of_any) : 0;
     if (!parts.vector_data) return;
     Operation& port = operations_.emplace_back();
     port.units = machine_.vector_load_units;
     port.rests = machine_.from.load_vector;
     port.vector = true;
-    port.busy = load.size > 32 ? 2 : 1;
+    port.busy = load.size > machine_.vector_path_bytes ? 2 : 1;
     add(port.sources, port.source_count, value::loaded);
     ++recipe.operations;
 }
@@ -319,7 +342,7 @@ void RecipeBook::add_store(const Parts& parts, Recipe& recipe) {
     recipe.store_bytes = static_cast<std::uint8_t>(std::min<unsigned>(store.size, 64));
     recipe.vector_store = parts.vector_data;
     recipe.nontemporal = starts_with_any(parts.name, {"MOVNT", "VMOVNT"});
-    recipe.store_name = parts.vector_data || recipe.locked ? 0 : operand_name(store);
+    recipe.store_name = parts.vector_data || recipe.locked ? 0 : operand_name(store, machine_.renaming_of_any);
 }
 
 // A load, what is computed and a store, as far as there are any.
@@ -393,8 +416,17 @@ Recipe RecipeBook::make(const Instruction& instruction, const Operands& operands
         own = &by_value;
     }
     choose_cost(own, is_total, parts, recipe);
+    if (!parts.memory() && has_two_flag_groups(name, bytes)) add_flags(parts, recipe);
     make_ordinary(parts, recipe);
     return recipe;
+}
+
+void RecipeBook::fuse_move(const Recipe& move, std::string_view name, const Operands& operands, Recipe& next) const {
+    if (!machine_.move_fusion || move.kind != RecipeKind::move || next.kind != RecipeKind::ordinary) return;
+    if (next.load_bytes || next.store_bytes || is_vector(move.to) || !fuses_with_move(name)) return;
+    const auto uses = std::span(operands.registers).first(operands.count);
+    const auto writes = std::ranges::find_if(uses, [](const RegisterUse& use) { return use.written; });
+    if (writes != uses.end() && writes->unit == move.to) next.fused = true;
 }
 
 void RecipeBook::fuse(const Recipe& compare, Recipe& branch) {

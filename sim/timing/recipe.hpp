@@ -28,7 +28,8 @@ struct Operation {
     std::uint8_t source_count = 0, result_count = 0;
     Provenance rests{};  // what latency and units rest on
     std::uint16_t latency = 0, busy = 1;
-    std::uint32_t units = 0;  // any of these; 0: none
+    std::uint32_t units = 0;             // any of these; 0: none
+    std::uint8_t kin = 0, shortcut = 0;  // so many cycles sooner from one operation of its kin to another; 0: of none
     std::array<std::uint8_t, 8> sources{};
     std::array<std::uint8_t, 6> results{};
 };
@@ -45,7 +46,7 @@ struct Recipe {
     RecipeKind kind = RecipeKind::ordinary;
     std::uint8_t half_slots = 2;  // of dispatch
     std::uint8_t operations = 0;
-    bool fused = false;         // with the compare before it: no slot of its own
+    bool fused = false;         // with the compare or move before it: no slot of its own
     bool stack_engine = false;  // moves rsp at rename
     bool stack_sync = false;    // reads rsp explicitly: a stack engine that has moved it inserts an operation
     bool locked = false;
@@ -75,6 +76,9 @@ class RecipeBook {
     // `quotient_bits`: of a division whose values are known.
     Recipe make(const Instruction&, const Operands&, std::string_view name, std::span<const std::uint8_t> bytes,
                 std::optional<unsigned> quotient_bits = {});
+    // `next`, named so, stands behind `move`: a move and arithmetic on what it has made take one slot together.
+    void fuse_move(const Recipe& move, std::string_view name, const Operands&, Recipe& next) const;
+
     // Makes the two one operation on a branch unit.
     void fuse(const Recipe& compare, Recipe& branch);
 
@@ -86,6 +90,7 @@ class RecipeBook {
     const Cost* register_form(std::string_view name) const;
     void choose_cost(const Cost* own, bool is_total, Parts&, Recipe&) const;
     bool make_renamed(const Parts&, Recipe&);
+    void add_flags(Parts&, Recipe&);
     void make_lea(const MemoryOperand& address, const Parts&, Recipe&);
     void make_leave(const Parts&, Recipe&);
     void make_ordinary(Parts&, Recipe&);

@@ -26,6 +26,14 @@ std::string_view field(std::string_view line, std::string_view key) {
     return word.substr(0, word.find(' '));
 }
 
+// "VPADDDZrr", not "VPADDDZ256rr" or "VPADDDYrr", nor a scalar one, "VADDSDZrr".
+bool of_64_bytes(std::string_view opcode) {
+    const auto at = opcode.rfind('Z');
+    if (at == opcode.npos || at < 3 || !opcode.starts_with('V')) return false;
+    const std::string_view kind = opcode.substr(at - 2, 2), behind = opcode.substr(at + 1);
+    return kind != "SS" && kind != "SD" && kind != "SH" && !behind.starts_with("128") && !behind.starts_with("256");
+}
+
 Cost parse_cost(std::string_view line, UnitNames& units) {
     Cost cost;
     cost.uops = number_in(field(line, "uops="));
@@ -59,6 +67,8 @@ std::uint32_t UnitNames::mask(std::string_view names) {
         if (name == "FP45*2") mask |= 1u << number("FP4") | 1u << number("FP5");
         else if (name.find('*') == name.npos && name != "FPSt") mask |= 1u << number(name);
     }
+    for (const auto& [from, to] : regrouped_)
+        if (mask == from) return to;
     return mask;
 }
 
@@ -81,6 +91,13 @@ std::string UnitNames::text(std::uint32_t units) const {
         i = last + 1;
     }
     return out;
+}
+
+void UnitNames::regroup(std::string_view from, std::string_view to) {
+    const auto plain = std::exchange(regrouped_, {});
+    const std::pair change(mask(from), mask(to));
+    regrouped_ = plain;
+    regrouped_.push_back(change);
 }
 
 std::vector<UnitUse> parse_uses(std::string_view text, UnitNames& units) {
@@ -122,6 +139,26 @@ Scheduling::Scheduling(std::string_view text, const std::string& file, UnitNames
         }
     }
     if (by_opcode_.empty()) throw DataError(file + ": it has no opcodes");
+}
+
+void Scheduling::adapt(std::uint32_t vector_units, bool whole_64_bytes, unsigned vector_latency) {
+    const auto of_vectors = [&](const UnitUse& use) { return (use.units & vector_units) != 0; };
+    for (Cost& cost : costs_)
+        if (cost.advance == 0 && cost.latency && std::ranges::any_of(cost.uses, of_vectors))
+            cost.latency = std::max<std::uint16_t>(cost.latency, static_cast<std::uint16_t>(vector_latency));
+    if (!whole_64_bytes) return;
+    std::unordered_map<std::uint32_t, std::uint32_t> halves;  // costs with both kinds of opcodes become two
+    for (auto& [name, at] : by_opcode_) {
+        if (!of_64_bytes(name)) continue;
+        const auto [half, made] = halves.try_emplace(at, static_cast<std::uint32_t>(costs_.size()));
+        if (made) {
+            Cost cost = costs_[at];
+            for (UnitUse& use : cost.uses)
+                if (of_vectors(use)) use.cycles = static_cast<std::uint16_t>((use.cycles + 1) / 2);
+            costs_.push_back(std::move(cost));
+        }
+        at = half->second;
+    }
 }
 
 const Cost* Scheduling::find(std::string_view opcode) const {

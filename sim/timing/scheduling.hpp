@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace sim::timing {
@@ -21,6 +22,8 @@ struct Cost {
     std::uint16_t advance = 0;  // so much later than the address are register sources needed: the load's latency
     std::vector<UnitUse> uses;
     Provenance provenance = Provenance::scheduling;
+    std::uint8_t kin = 0;             // costs of the same kin have a shortcut to each other
+    std::uint16_t shortcut = 0;       // so many cycles sooner
     std::uint16_t low = 0, high = 0;  // an estimate's range of the latency
     // The latency of a division whose values are known, and of how many bits of its quotient each takes a cycle more.
     // 0: the values do not matter.
@@ -33,11 +36,15 @@ class UnitNames {
     // The number of a unit; new names are added. At most 32.
     unsigned number(std::string_view name);
     std::uint32_t mask(std::string_view names);   // "ALU0|ALU3"
+    // From now on a mask of just the units `from` is one of `to`: a CPU with more units than the one that data are of.
+    void regroup(std::string_view from, std::string_view to);
+    void forget_regrouping() { regrouped_.clear(); }
     std::string text(std::uint32_t units) const;  // of a mask: "ALU0-3"
     const std::vector<std::string>& names() const { return names_; }
 
   private:
     std::vector<std::string> names_;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> regrouped_;
 };
 
 class Scheduling {
@@ -45,6 +52,9 @@ class Scheduling {
     Scheduling() = default;  // nothing is known
     // `text`: what `file` holds; it outlives this. Throws DataError naming the line if it is damaged.
     Scheduling(std::string_view text, const std::string& file, UnitNames&);
+    // Data of a CPU with narrower units and quicker vectors as another's: vectors of 64 bytes take vector units half as
+    // long where `whole_64_bytes`, and nothing but a move has less than `vector_latency` between vector operations.
+    void adapt(std::uint32_t vector_units, bool whole_64_bytes, unsigned vector_latency);
     const Cost* find(std::string_view opcode) const;
     const std::string& origin() const { return origin_; }  // "LLVM 22.1.8, znver4"
     std::size_t opcodes() const { return by_opcode_.size(); }
