@@ -238,7 +238,7 @@ const InstructionTimes& Core::step(const Recipe& recipe, std::span<const Access>
     } else if (recipe.operations) {
         run_operations(recipe, accesses, dispatched, last);
     }
-    if (recipe.kind == RecipeKind::move || recipe.kind == RecipeKind::idiom) {
+    if (recipe.kind == RecipeKind::idiom || (recipe.kind == RecipeKind::move && recipe.to >= unit::vector)) {
         eliminated_.advance(before);
         hold_until(eliminated_.cycle, Wait::front_end);
         eliminated_.take(1);

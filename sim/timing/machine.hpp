@@ -19,7 +19,7 @@ struct Origins {
 struct Machine {
     // Front end, in instructions a cycle (a nop takes half a slot where nops_paired).
     unsigned dispatch_width = 0, retire_width = 0;
-    unsigned eliminated_a_cycle = 0;    // moves and zeroing that rename only
+    unsigned eliminated_a_cycle = 0;    // moves of vectors and zeroing, which rename only
     unsigned taken_branch_eighths = 0;  // of a cycle from one taken branch to the next, at least
     unsigned pipeline = 0;              // cycles from a branch's execution to the dispatch of what follows
     // Windows, in instructions or operations.

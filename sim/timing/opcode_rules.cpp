@@ -60,6 +60,11 @@ bool moves_only(std::string_view name) {
            !starts_with_any(name, {"POPCNT", "MOVBE", "MOVHP", "MOVLP", "VMOVHP", "VMOVLP", "POPF", "PUSHF"});
 }
 
+bool leaves_alone(std::string_view name, std::uint8_t unit) {
+    constexpr std::uint8_t rax = 0;
+    return unit == rax && (name == "CQO" || name == "CDQ" || name == "CWD");
+}
+
 bool fuses_with_move(std::string_view name) {
     return starts_with_any(name, {"ADD32r", "ADD64r", "SUB32r", "SUB64r", "AND32r", "AND64r", "OR32r", "OR64r",
                                   "XOR32r", "XOR64r", "NOT32r", "NOT64r", "INC32r", "INC64r", "DEC32r", "DEC64r"});

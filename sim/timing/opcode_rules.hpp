@@ -22,6 +22,8 @@ bool is_zero_idiom(std::string_view name);
 bool breaks_dependency(std::string_view name);
 // All general or vector registers that are read are one and the same.
 bool same_sources(const Operands&);
+// LLVM counts a register as written that the instruction only reads: rax of CQO.
+bool leaves_alone(std::string_view name, std::uint8_t unit);
 // Moves the stack pointer at rename.
 bool uses_stack_engine(std::string_view name);
 // Of an instruction with a memory operand: it only loads, or only stores.

@@ -106,6 +106,12 @@ Evidence Overlay::evidence_of(ObjectReader& entry) const {
     return {Provenance::estimate, of_another_ + ": " + evidence.text, std::move(evidence.patterns)};
 }
 
+// What another CPU's figure may be here: half of it to twice as much.
+Range Overlay::range_of(const Range& cycles, const Evidence& evidence) const {
+    if (of_another_.empty() || !evidence.text.starts_with(of_another_)) return cycles;
+    return {std::min(cycles.low, cycles.likely / 2), cycles.likely, std::max(cycles.high, 2 * cycles.likely)};
+}
+
 void Overlay::read_instruction(ObjectReader& entry, UnitNames& units) {
     InstructionCost one;
     one.opcodes = entry.texts("opcodes");
@@ -132,6 +138,8 @@ void Overlay::read_instruction(ObjectReader& entry, UnitNames& units) {
     }
     one.evidence = evidence_of(entry);
     one.cost.provenance = one.evidence.provenance;
+    const Range here = range_of(latency, one.evidence);
+    one.cost.low = static_cast<std::uint16_t>(here.low), one.cost.high = static_cast<std::uint16_t>(here.high);
     entry.text_or("note", "");
     entry.finish();
     const InstructionCost& kept = instructions_.emplace_front(std::move(one));
@@ -160,6 +168,7 @@ void Overlay::read_system(ObjectReader& entry) {
     if (entry.has("latency")) one.latency = entry.number("latency", 1, cycles_most);
     if (entry.has("modified")) one.modified = entry.number("modified", 1, cycles_most);
     one.evidence = evidence_of(entry);
+    one.cycles = range_of(one.cycles, one.evidence);
     entry.text_or("note", "");
     entry.finish();
     systems_.push_front(std::move(one));
@@ -184,6 +193,8 @@ void Overlay::read_string(ObjectReader& entry) {
     if (entry.has("low_percent")) one.low_percent = entry.number("low_percent", 0, 100);
     if (entry.has("high_percent")) one.high_percent = entry.number("high_percent", 100, 10'000);
     one.evidence = evidence_of(entry);
+    if (range_of({1, 1, 1}, one.evidence).high > 1)
+        one.low_percent = std::min(one.low_percent, 50u), one.high_percent = std::max(one.high_percent, 200u);
     entry.text_or("note", "");
     entry.finish();
     strings_.push_front(std::move(one));

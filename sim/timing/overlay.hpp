@@ -94,6 +94,7 @@ class Overlay {
     void read_system(class ObjectReader&);
     void read_string(class ObjectReader&);
     Evidence evidence_of(class ObjectReader&) const;
+    Range range_of(const Range&, const Evidence&) const;
 
     // The newest first, so that what is read later holds.
     std::deque<InstructionCost> instructions_;

@@ -77,6 +77,7 @@ RecipeBook::Parts::Parts(const Instruction& instruction, const Operands& of, std
     for (unsigned i = 0; i < operands.count; ++i) {
         const RegisterUse& use = operands.registers[i];
         if (stack && use.unit == rsp) continue;
+        if (use.written && leaves_alone(name, use.unit)) continue;
         if (!use.written || use.merged) sources.add(use.unit);
         if (use.written) results.add(use.unit);
     }

@@ -23,16 +23,31 @@ std::string table(const std::string& report) {
     return out.str();
 }
 
+const std::filesystem::path golden = std::filesystem::path(EXO_SOURCE) / "traces" / "golden";
+
+void expect_golden(const std::string& now, const std::string& file) {
+    if (std::getenv("EXO_UPDATE_GOLDEN")) std::ofstream(golden / file) << now;
+    EXPECT_GT(std::ranges::count(now, '\n'), 10);
+    EXPECT_EQ(now, CommandTest::read(golden / file)) << "The model has changed. If that is meant: EXO_UPDATE_GOLDEN=1, "
+                                                        "and look at the difference.";
+}
+
 TEST_F(Golden, CyclesOfZnver4) {
-    const std::filesystem::path golden = std::filesystem::path(EXO_SOURCE) / "traces" / "golden";
     const Result run = shell("$DEV sim --json --no-trace --kernel " + (golden / "timing.elf").string());
     ASSERT_EQ(run.status, 0) << run.err;
-    const std::string now = table(run.out);
-    if (std::getenv("EXO_UPDATE_GOLDEN")) std::ofstream(golden / "timing.znver4.tsv") << now;
-    EXPECT_GT(std::ranges::count(now, '\n'), 10);
-    EXPECT_EQ(now, read(golden / "timing.znver4.tsv"))
-        << "The model has changed. If that is meant: EXO_UPDATE_GOLDEN=1, "
-           "and look at the difference.";
+    expect_golden(table(run.out), "timing.znver4.tsv");
+}
+
+// From a trace too: it is the same instructions.
+TEST_F(Golden, CyclesOfZnver5) {
+    const Result run = shell("$DEV sim --json --cpu znver5 --trace t --kernel " + (golden / "timing.elf").string());
+    ASSERT_EQ(run.status, 0) << run.err;
+    expect_golden(table(run.out), "timing.znver5.tsv");
+    const Result again = shell("$DEV trace retime t --json --cpu znver5");
+    ASSERT_EQ(again.status, 0) << again.err;
+    const auto json = nlohmann::json::parse(again.out);
+    EXPECT_EQ(json["cycles"], json["before"]["cycles"]);
+    EXPECT_GT(json["cycles"], 0);
 }
 
 }  // namespace
