@@ -87,9 +87,7 @@ void Core::commit_store(const Access& access, bool nontemporal, std::uint64_t re
 
 void Core::remember_store(const Recipe& recipe, const Access& access, std::uint64_t data) {
     const std::uint64_t end = access.virtual_address + access.size;
-    // The stack engine's rsp (name 1) is always known.
-    const std::uint64_t written = std::max(makers_[recipe.base].maker(), makers_[recipe.index].maker());
-    const bool traceable = recipe.store_name == 1 || written + machine_.renaming_distance < number_ || !written;
+    const bool traceable = address_is_old(recipe);
     for (std::uint64_t granule = access.virtual_address >> 3; granule <= (end - 1) >> 3; ++granule) {
         Store& store = stores_[slot_of(granule)];
         store.granule = granule;
@@ -124,9 +122,12 @@ void Core::load(const Operation& operation, const Recipe& recipe, const Access& 
         if (!youngest || store.sequence > youngest->sequence) youngest = &store;
     }
     if (!youngest) return;
-    // The renamer knows the last stores by name, whether they are in the cache by now or not.
-    if (machine_.memory_renaming && recipe.load_name && recipe.load_name == youngest->name &&
-        youngest->start == start && youngest->end >= end && youngest->version == version(recipe) &&
+    // The renamer knows the last stores by name (or foretells which one it is), whether they are in the cache by now or
+    // not.
+    const bool known = machine_.renaming_by_address
+                           ? youngest->name && address_is_old(recipe)
+                           : recipe.load_name == youngest->name && youngest->version == version(recipe);
+    if (machine_.memory_renaming && recipe.load_name && known && youngest->start == start && youngest->end >= end &&
         store_ - youngest->sequence < machine_.store_queue) {
         renamed_ = true;
         loaded.at = youngest->data;
@@ -187,7 +188,7 @@ void Core::run_operation(const Operation& operation, const Recipe& recipe, std::
         ready_[operation.results[i]] = complete;
         makers_[operation.results[i]] = made;
         kin_[operation.results[i]] = operation.kin;
-        ++versions_[operation.results[i]];
+        versions_[operation.results[i]] = static_cast<std::uint32_t>(number_);
     }
     (operation.vector ? vector_ : integer_).leave(issue);
     times_.issue = std::min(times_.issue, issue);
@@ -229,18 +230,18 @@ const InstructionTimes& Core::step(const Recipe& recipe, std::span<const Access>
     if (recipe.kind == RecipeKind::move) {
         ready_[recipe.to] = ready_[recipe.from], makers_[recipe.to] = makers_[recipe.from];
         kin_[recipe.to] = kin_[recipe.from];
-        ++versions_[recipe.to];
+        versions_[recipe.to] = static_cast<std::uint32_t>(number_);
     } else if (recipe.kind == RecipeKind::exchange) {
         std::swap(ready_[recipe.from], ready_[recipe.to]);
         std::swap(makers_[recipe.from], makers_[recipe.to]);
         std::swap(kin_[recipe.from], kin_[recipe.to]);
-        ++versions_[recipe.to], ++versions_[recipe.from];
+        versions_[recipe.to] = versions_[recipe.from] = static_cast<std::uint32_t>(number_);
     } else if (recipe.operations) {
         run_operations(recipe, accesses, dispatched, last);
     }
     if (recipe.kind == RecipeKind::idiom || (recipe.kind == RecipeKind::move && recipe.to >= unit::vector)) {
         eliminated_.advance(before);
-        hold_until(eliminated_.cycle, Wait::front_end);
+        hold_until(eliminated_.cycle, Wait::front_end, machine_.from.dispatch_width);
         eliminated_.take(1);
     }
     if (renamed_) {

@@ -149,6 +149,12 @@ class Core {
     void run_operations(const Recipe&, std::span<const Access>, std::uint64_t dispatched, Ready& last);
     void run_operation(const Operation&, const Recipe&, std::span<const Access>, std::uint64_t dispatched, Ready& last);
     void load(const Operation&, const Recipe&, const Access&, std::uint64_t issue, Ready& loaded);
+    // No register of the address was written just before (by the stack engine does not count).
+    bool address_is_old(const Recipe& recipe) const {
+        const auto now = static_cast<std::uint32_t>(number_);
+        return now - versions_[recipe.base] >= machine_.renaming_distance &&
+               now - versions_[recipe.index] >= machine_.renaming_distance;
+    }
     std::uint32_t version(const Recipe& recipe) const { return versions_[recipe.base] * 31 + versions_[recipe.index]; }
     void remember_store(const Recipe&, const Access&, std::uint64_t data);
     std::uint64_t retire(std::uint64_t complete, unsigned slots);
@@ -176,7 +182,7 @@ class Core {
     std::uint64_t last_commit_ = 0, last_piece_ = ~0ull;
     bool renamed_ = false;                       // the load at hand was
     std::uint8_t kin_[value::count] = {};        // of the operation that made each register
-    std::uint32_t versions_[value::count] = {};  // how often each register was written
+    std::uint32_t versions_[value::count] = {};  // the instruction that wrote each register last
     bool stack_moved_ = false;                   // by the stack engine, since rsp was last made explicit
     std::uint64_t lock_free_ = 0;
     std::uint64_t next_taken_ = 0;  // when a branch may be taken again, in eighths of a cycle

@@ -65,8 +65,9 @@ struct Machine {
                   vector_units = 0, branch_units = 0;
     bool nops_paired = false;
     bool memory_renaming = false;  // of loads that only move, 32 and 64 bits
-    bool renaming_of_any = false;  // of others too, except those that extend less than 32 bits
-    bool move_fusion = false;      // a move between registers and simple arithmetic on its result are one instruction
+    bool renaming_by_address =
+        false;                 // of a store's data by any address and size, but not what extends less than 32 bits
+    bool move_fusion = false;  // a move between registers and simple arithmetic on its result are one instruction
     Placement placement = Placement::near;
     Origins from;
 

@@ -91,7 +91,8 @@ constexpr UnitsField units[] = {
     FIELD(zeroing_units), FIELD(vector_units), FIELD(branch_units),
 };
 
-constexpr FlagField flags[] = {FIELD(nops_paired), FIELD(memory_renaming), FIELD(renaming_of_any), FIELD(move_fusion)};
+constexpr FlagField flags[] = {FIELD(nops_paired), FIELD(memory_renaming), FIELD(renaming_by_address),
+                               FIELD(move_fusion)};
 
 #undef FIELD
 

@@ -309,8 +309,8 @@ void RecipeBook::add_load(const Parts& parts, Recipe& recipe) {
     recipe.load_bytes = static_cast<std::uint8_t>(std::min<unsigned>(load.size, 64));
     recipe.vector_load = parts.vector_data;
     const bool renamed = !parts.vector_data && !recipe.locked &&
-                         renames_load(parts.name, parts.store, load.size, machine_.renaming_of_any);
-    recipe.load_name = renamed ? operand_name(load, machine_.renaming_of_any) : 0;
+                         renames_load(parts.name, parts.store, load.size, machine_.renaming_by_address);
+    recipe.load_name = renamed ? operand_name(load, machine_.renaming_by_address) : 0;
     if (!parts.vector_data) return;
     Operation& port = operations_.emplace_back();
     port.units = machine_.vector_load_units;
@@ -343,7 +343,7 @@ void RecipeBook::add_store(const Parts& parts, Recipe& recipe) {
     recipe.store_bytes = static_cast<std::uint8_t>(std::min<unsigned>(store.size, 64));
     recipe.vector_store = parts.vector_data;
     recipe.nontemporal = starts_with_any(parts.name, {"MOVNT", "VMOVNT"});
-    recipe.store_name = parts.vector_data || recipe.locked ? 0 : operand_name(store, machine_.renaming_of_any);
+    recipe.store_name = parts.vector_data || recipe.locked ? 0 : operand_name(store, machine_.renaming_by_address);
 }
 
 // A load, what is computed and a store, as far as there are any.

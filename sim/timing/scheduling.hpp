@@ -35,7 +35,7 @@ class UnitNames {
   public:
     // The number of a unit; new names are added. At most 32.
     unsigned number(std::string_view name);
-    std::uint32_t mask(std::string_view names);   // "ALU0|ALU3"
+    std::uint32_t mask(std::string_view names);  // "ALU0|ALU3"
     // From now on a mask of just the units `from` is one of `to`: a CPU with more units than the one that data are of.
     void regroup(std::string_view from, std::string_view to);
     void forget_regrouping() { regrouped_.clear(); }
