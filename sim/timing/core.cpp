@@ -107,8 +107,10 @@ void Core::load(const Operation& operation, const Recipe& recipe, const Access& 
     loaded.by = {number_, Wait::none, operation.rests};
     if (memory_ && !access.io) {
         const Memory::Delay delay = memory_->load(access, issue);
-        loaded.at += delay.cycles;
-        loaded.by = {number_, delay.why, operation.rests};
+        if (delay.why != Wait::none) {
+            loaded.at += delay.cycles;
+            loaded.by = {number_, delay.why, machine_.from.levels[static_cast<std::size_t>(delay.why)]};
+        }
     }
     const std::uint64_t start = access.virtual_address, end = start + access.size;
     if ((start & 63) + access.size > 64) {  // two lines: it goes twice
@@ -146,7 +148,7 @@ void Core::load(const Operation& operation, const Recipe& recipe, const Access& 
                                               : machine_.forward_integer;
     if (youngest->data + way < loaded.at) return;
     loaded.at = youngest->data + way;
-    loaded.by = {youngest->maker, Wait::forwarding, operation.rests};
+    loaded.by = {youngest->maker, Wait::forwarding, machine_.from.forwarding};
 }
 
 void Core::run_operation(const Operation& operation, const Recipe& recipe, std::span<const Access> accesses,

@@ -7,6 +7,7 @@
 #include <sim/timing/data.hpp>
 #include <sim/timing/json_reader.hpp>
 #include <sim/timing/machine_fields.hpp>
+#include <sim/timing/model.hpp>
 #include <sstream>
 
 namespace sim::timing {
@@ -75,7 +76,19 @@ void read_parameters(ObjectReader& top, Cpu& cpu) {
         .memory_renaming = cpu.origin("memory_renaming"),
         .load_integer = cpu.origin("load_integer"),
         .load_vector = cpu.origin("load_vector"),
+        .forwarding = cpu.origin("forward_integer"),
     };
+    const char* const transfer = cpu.machine.placement == Placement::smt   ? "transfer_smt"
+                                 : cpu.machine.placement == Placement::far ? "transfer_far"
+                                                                           : "transfer_near";
+    for (const auto& [wait, name] : {std::pair{Wait::l2, "l2_latency"},
+                                     {Wait::l3, "l3_latency"},
+                                     {Wait::memory, "dram_latency"},
+                                     {Wait::tlb, "l2_tlb_latency"},
+                                     {Wait::coherence, transfer}})
+        cpu.machine.from.levels[static_cast<std::size_t>(wait)] = cpu.origin(name);
+    Provenance& lines = cpu.machine.from.levels[static_cast<std::size_t>(Wait::coherence)];
+    lines = weaker(cpu.origin("placement"), lines);
 }
 
 void read_scheduling(ObjectReader& top, Cpu& cpu) {

@@ -2,6 +2,7 @@
 // The numbers of a CPU that the model is built of. They come from the CPU's file in sim/timing/cpus, each with its
 // source; a new one needs a line here, one in machine_fields.cpp, and one in each file.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <sim/timing/provenance.hpp>
 
@@ -13,7 +14,8 @@ enum class Placement : std::uint8_t { smt, near, far };
 // Where those numbers come from that time can rest on directly.
 struct Origins {
     Provenance dispatch_width{}, taken_branches{}, reorder_buffer{}, schedulers{}, load_queue{}, store_queue{},
-        memory_renaming{}, load_integer{}, load_vector{};
+        memory_renaming{}, load_integer{}, load_vector{}, forwarding{};
+    std::array<Provenance, 16> levels{};  // by Wait: of caches, memory, translations, other CPUs' lines
 };
 
 struct Machine {

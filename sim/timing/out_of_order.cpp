@@ -39,16 +39,8 @@ class OutOfOrderModel final : public TimingModel {
           core_(cpu_->machine, book_.operations(), &memory_),
           device_(cpu_->overlay.event(timing::SystemEvent::device_access)),
           branch_target_rests_(cpu_->origin("l2_target_bubble")),
-          decode_rests_(cpu_->origin("decode_width")) {
-        rests_.fill(Provenance::count_);
-        for (const auto& [wait, parameter] : {std::pair{Wait::mispredict, "pipeline"},
-                                              {Wait::forwarding, "forward_integer"},
-                                              {Wait::l2, "l2_latency"},
-                                              {Wait::l3, "l3_latency"},
-                                              {Wait::memory, "dram_latency"},
-                                              {Wait::tlb, "l2_tlb_latency"},
-                                              {Wait::coherence, transfer_name(cpu_->machine.placement)}})
-            rests_[static_cast<std::size_t>(wait)] = cpu_->origin(parameter);
+          decode_rests_(cpu_->origin("decode_width")),
+          redirect_rests_(cpu_->origin("pipeline")) {
         // What a transfer between two CPUs takes is known; which CPUs the guest's are may not be.
         const timing::Machine& machine = cpu_->machine;
         if (is_guess(cpu_->origin("placement"))) {
@@ -162,11 +154,6 @@ class OutOfOrderModel final : public TimingModel {
     std::string unit_names(std::uint32_t units) const override { return cpu_->units.text(units); }
 
   private:
-    static const char* transfer_name(timing::Placement placement) {
-        return placement == timing::Placement::smt   ? "transfer_smt"
-               : placement == timing::Placement::far ? "transfer_far"
-                                                     : "transfer_near";
-    }
     Decoder& decoder_of(const Instruction& instruction) {
         auto& decoder = decoders_[instruction.code_bits == 64 ? 0 : instruction.code_bits == 32 ? 1 : 2];
         if (!decoder) decoder = Decoder::make({instruction.code_bits, instruction.code_bits});
@@ -213,20 +200,21 @@ class OutOfOrderModel final : public TimingModel {
         const auto cycles = static_cast<std::uint32_t>(retire - retired_);
         retired_ = retire;
         complete_ = times.complete;
-        const Provenance by_number = rests_[static_cast<std::size_t>(times.wait)];
-        const Provenance rests = by_number == Provenance::count_ ? times.rests : by_number;
-        const bool guess = is_guess(rests);
+        const Provenance rests = times.rests;
         out.cycles = cycles;
-        out.placeholder_cycles = guess ? cycles : std::min(cycles, guessed.likely);
-        out.less = std::min(cycles, guessed.less);
-        out.more = cycles ? guessed.more : 0;
         out.wait = cycles ? times.wait : Wait::none;
         out.rests = rests;
-        out.guess = guess ? rests : kind;
-        if (times.wait == Wait::coherence && cycles) [[unlikely]] {
-            out.placeholder_cycles = std::max(out.placeholder_cycles, std::min(cycles, placed_.likely));
-            out.less = std::max(out.less, std::min(cycles, placed_.less));
-            out.more = std::max(out.more, placed_.more);
+        if (!guessed.likely && !is_guess(rests)) [[likely]] {
+            out.placeholder_cycles = out.less = out.more = 0;
+        } else {
+            out.placeholder_cycles = is_guess(rests) ? cycles : std::min(cycles, guessed.likely);
+            out.less = std::min(cycles, guessed.less);
+            out.more = cycles ? guessed.more : 0;
+            out.guess = is_guess(rests) ? rests : kind;
+            if (times.wait == Wait::coherence && cycles) {
+                out.less = std::max(out.less, std::min(cycles, placed_.less));
+                out.more = std::max(out.more, placed_.more);
+            }
         }
         if (detail) [[unlikely]]
             *detail = times;
@@ -301,7 +289,7 @@ class OutOfOrderModel final : public TimingModel {
         if (address >> line_bits == fetched_line_) return;
         fetched_line_ = address >> line_bits;
         if (const auto wait = memory_.fetch(virtual_address, address, core_.dispatching()); wait.cycles)
-            core_.delay_dispatch(wait.cycles, rests_[static_cast<std::size_t>(wait.why)]);
+            core_.delay_dispatch(wait.cycles, cpu_->machine.from.levels[static_cast<std::size_t>(wait.why)]);
     }
 
     // An instruction that the op cache does not hold. Decoding runs ahead of dispatch by what its queue holds.
@@ -353,10 +341,7 @@ class OutOfOrderModel final : public TimingModel {
     void target(const Instruction& branch) {
         if (const unsigned wait = predictor_.bubble(branch.address)) core_.delay_dispatch(wait, branch_target_rests_);
     }
-    void redirect() {
-        core_.hold_until(complete_ + cpu_->machine.pipeline, Wait::mispredict,
-                         rests_[static_cast<std::size_t>(Wait::mispredict)]);
-    }
+    void redirect() { core_.hold_until(complete_ + cpu_->machine.pipeline, Wait::mispredict, redirect_rests_); }
 
     const std::shared_ptr<const timing::Cpu> cpu_;
     timing::RecipeBook book_;
@@ -366,9 +351,7 @@ class OutOfOrderModel final : public TimingModel {
     timing::Core core_;
     Guess placed_;  // of a line that comes from another CPU
     const timing::SystemCost& device_;
-    const Provenance branch_target_rests_, decode_rests_;
-    // By Wait: where the number comes from that it rests on; count_: the core knows.
-    std::array<Provenance, wait_count> rests_;
+    const Provenance branch_target_rests_, decode_rests_, redirect_rests_;
     std::map<std::string, std::uint64_t> unknown_;  // instructions without a cost: how often each was executed
     std::vector<PreparedBlock> blocks_;             // by code id
     std::uint64_t complete_ = 0;                    // when the instruction that ran last was

@@ -254,6 +254,7 @@ class ProfileImpl final : public Profile {
     static void add(FunctionSummary& function, std::span<const RetireTime> times, Spending& spent) {
         std::uint64_t cycles = 0, guessed = 0, less = 0, more = 0;
         for (const RetireTime& time : times) {
+            if (!time.cycles) continue;  // most retire together with another
             const auto wait = static_cast<std::size_t>(time.wait);
             function.by_wait[wait] += time.cycles;
             spent.by_wait[wait] += time.cycles;
