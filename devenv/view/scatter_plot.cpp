@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <cerrno>
+#include <cstring>
 #include <devenv/environment.hpp>
 #include <devenv/exit_status.hpp>
 #include <devenv/signals.hpp>
 #include <devenv/view/format.hpp>
 #include <devenv/view/scatter_plot.hpp>
 #include <fstream>
+#include <iterator>
+#include <regex>
 #include <sim/process/child.hpp>
 #include <sim/process/temporary_folder.hpp>
+#include <sstream>
 
 namespace devenv {
 
@@ -60,6 +65,36 @@ sim::ChildResult run(std::vector<std::string> arguments, const std::filesystem::
     }
 }
 
+// gnuplot writes an element a point, a hundred bytes each; points of one colour that follow one another become dots of
+// one path, a fifth of that.
+std::string compact(const std::string& svg) {
+    static const std::regex point(
+        R"(\s*<use xlink:href='#gpPt\d+' transform='translate\(([\d.]+),([\d.]+)\) scale\(([\d.]+)\)' color='([^']*)'/>)");
+    std::string out, path_colour;
+    std::istringstream lines(svg);
+    const auto end_path = [&] {
+        if (!path_colour.empty()) out += "'/>\n";
+        path_colour.clear();
+    };
+    for (std::string line; std::getline(lines, line);) {
+        std::smatch match;
+        if (!std::regex_match(line, match, point)) {
+            end_path();
+            out += line + "\n";
+            continue;
+        }
+        if (match[4] != path_colour) {
+            end_path();
+            path_colour = match[4];
+            out += "<path fill='none' stroke='" + path_colour + "' stroke-width='" +
+                   decimal(1.6 * std::stod(match[3]), 1) + "' stroke-linecap='round' d='";
+        }
+        out += "M" + decimal(std::stod(match[1]), 0) + " " + decimal(std::stod(match[2]), 0) + "h0";
+    }
+    end_path();
+    return out;
+}
+
 }  // namespace
 
 void check_plot_path(const std::filesystem::path& path) {
@@ -79,9 +114,13 @@ void write_plot(const std::filesystem::path& path, const std::string& script) {
     std::ofstream(folder.path() / "script") << script;
     const sim::ChildResult result = run({"gnuplot", "script"}, folder.path());
     if (result.status != 0) throw Failure(Exit::difference, "gnuplot failed: " + sim::last_lines(result.errors, 3));
-    std::error_code error;
-    std::filesystem::copy_file(folder.path() / "plot", path, std::filesystem::copy_options::overwrite_existing, error);
-    if (error) throw Failure(Exit::usage, display(path) + ": cannot be written: " + error.message());
+    std::ifstream drawn(folder.path() / "plot", std::ios::binary);
+    std::string picture{std::istreambuf_iterator<char>(drawn), {}};
+    if (path.extension() == ".svg") picture = compact(picture);
+    std::ofstream out(path, std::ios::binary);
+    out << picture;
+    out.close();
+    if (!out) throw Failure(Exit::usage, display(path) + ": cannot be written: " + std::strerror(errno));
 }
 
 }  // namespace devenv
