@@ -74,6 +74,11 @@ std::string like(const std::vector<std::string>& names, std::string_view wanted)
 
 FunctionCode function_code(const std::filesystem::path& path, std::string_view name) {
     const std::string file = path.string();
+    // A device may never end.
+    std::error_code error;
+    const auto type = std::filesystem::status(path, error).type();
+    if (type == std::filesystem::file_type::character || type == std::filesystem::file_type::block)
+        detail::image_error(file, "is a device", "give an ELF file");
     auto buffer = llvm::MemoryBuffer::getFile(file, false, false);
     if (!buffer) detail::image_error(file, buffer.getError().message(), "give an ELF file");
     auto parsed = object::ObjectFile::createObjectFile((*buffer)->getMemBufferRef());

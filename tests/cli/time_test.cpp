@@ -118,6 +118,7 @@ TEST_F(Time, BadBlocksAreNamedByPlace) {
         {"--elf $KERNEL --symbol switchto", "::switch_to"},
         {"--elf /nowhere --symbol x", "/nowhere"},
         {"--elf /etc/passwd --symbol x", "no ELF file"},
+        {"--elf /dev/zero --symbol x", "is a device"},
         {"--elf $ENDS", "--symbol"},
         {"--hex 90 --cpu pdp11", "exo-dev cpus"},
         {"--batch /dev/null --cpu pdp11", "pdp11"},
