@@ -167,8 +167,10 @@ CalibrationVerdict judge(const Calibration& c) {
     if (hypervisor == "none" && c.machine.firmware == "BOCHS")
         return {refused,
                 "not hardware: an emulator's firmware (BOCHS) without a hypervisor: Bochs, or QEMU that hides"};
+    // The one figure that tells an emulator which hides: without it, nothing does.
     const CalibrationFigure* cpuid = c.find("cpuid");
-    if (cpuid && cpuid->median < least_cpuid_millicycles)
+    if (!cpuid) return {refused, "the figure of CPUID, which shows whether this is hardware, is missing or damaged"};
+    if (cpuid->median < least_cpuid_millicycles)
         return {refused, "not hardware: CPUID in " + std::to_string(cpuid->median / 1000) + " cycles"};
     if (hypervisor == "none") return {hardware, ""};
     for (const Known& known : hypervisors)

@@ -87,7 +87,23 @@ std::string date_of(const CalibrateOptions& options) {
 std::string is_a_date(const std::string& text) {
     const bool shape = text.size() == 10 && text[4] == '-' && text[7] == '-' &&
                        std::count_if(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }) == 8;
-    return shape ? "" : "'" + text + "' is no date: YYYY-MM-DD";
+    const auto part = [&](std::size_t from, std::size_t digits) { return std::stoi(text.substr(from, digits)); };
+    const bool day =
+        shape && std::chrono::year_month_day(std::chrono::year(part(0, 4)), std::chrono::month(unsigned(part(5, 2))),
+                                             std::chrono::day(unsigned(part(8, 2))))
+                     .ok();
+    return day ? "" : "'" + text + "' is no date: YYYY-MM-DD";
+}
+
+// Its place is taken by renaming: a device or pipe would be lost, and the log cannot be measured again at will.
+void check_output(const CalibrateOptions& options) {
+    std::error_code error;
+    const auto fail = [&](const std::string& why) {
+        return Failure(Exit::usage, options.output + ": " + why + "; give -o another place");
+    };
+    if (!std::filesystem::exists(options.output, error)) return;
+    if (!std::filesystem::is_regular_file(options.output, error)) throw fail("exists and is not a regular file");
+    if (std::filesystem::equivalent(options.output, options.import, error)) throw fail("is the log that is read");
 }
 
 // Beside it first: a full disk leaves no half file in its place.
@@ -152,6 +168,7 @@ void tell_losses(const Calibration& c) {
 }
 
 Exit import_log(const CalibrateOptions& options) {
+    check_output(options);
     const Calibration c = read_calibration(read_log(options.import));
     const CalibrationVerdict verdict = judge(c);
     Output& out = standard_output();

@@ -120,6 +120,9 @@ TEST(Calibration, EmulatorsAndUnknownOnesAreRefused) {
           machine("none", "ALASKA", "QEMU_TCG_CPU_version_2_5"), machine("unnamed"), machine("SomethingNew")})
         EXPECT_EQ(source_of(who + rest), CalibrationSource::refused) << who;
     EXPECT_EQ(source_of(machine("none") + rest + figure("cpuid", 800, 900, 1000)), CalibrationSource::refused);
+    std::string without = rest;  // an emulator that hides, with the figure lost that tells it
+    for (std::size_t at; (at = without.find("calibrate.cpuid.")) != std::string::npos;) without[at + 10] = 'x';
+    EXPECT_EQ(source_of(machine("none") + without), CalibrationSource::refused);
     EXPECT_EQ(source_of(rest), CalibrationSource::refused);                       // on what?
     EXPECT_EQ(source_of(machine("none") + figures), CalibrationSource::refused);  // no clock
     EXPECT_EQ(source_of(machine("none") + clock_lines), CalibrationSource::refused);
@@ -170,10 +173,16 @@ TEST_F(Calibrate, ImportsALog) {
     EXPECT_EQ(none.out, "");
     write("empty.log", "");
     EXPECT_EQ(shell("$DEV calibrate --import empty.log").status, 1);
-    for (const char* wrong : {"--import nosuch.log", "--import .", "--import ''", "--import pc.log --date tomorrow",
-                              "--import pc.log --engine qemu", "--engine nosuch", "-o x", "--json"})
+    for (const char* wrong :
+         {"--import nosuch.log", "--import .", "--import ''", "--import pc.log --date tomorrow",
+          "--import pc.log --date 2026-02-30", "--import pc.log --engine qemu", "--engine nosuch", "-o x", "--json"})
         EXPECT_EQ(shell("$DEV calibrate " + std::string(wrong)).status, 2) << wrong;
     EXPECT_EQ(shell("$DEV calibrate --import pc.log -o /dev/full/x").status, 1);
+    // What cannot be given back is not replaced: a device's place, the log itself.
+    EXPECT_EQ(shell("mkfifo place && $DEV calibrate --import pc.log -o place").status, 2);
+    EXPECT_EQ(std::filesystem::status(folder / "place").type(), std::filesystem::file_type::fifo);
+    EXPECT_EQ(shell("ln -s pc.log link && $DEV calibrate --import pc.log -o link").status, 2);
+    EXPECT_EQ(read(folder / "pc.log"), hardware_log);
     EXPECT_EQ(shell("$DEV calibrate").status, 0);
 }
 
