@@ -16,16 +16,17 @@ bool compared(const LoopResult& one) { return one.modelled > 0 && one.excluded.e
 
 std::string signed_percent(double fraction) { return (fraction < 0 ? "-" : "+") + in_percent(std::abs(fraction)); }
 
-std::string summary(const std::vector<LoopResult>& loops, const std::string& cpu) {
+// Of those that memory bounds, or of the others.
+std::string summary(const std::vector<LoopResult>& loops, const std::string& title, bool by_memory) {
     std::vector<double> errors;
     for (const LoopResult& one : loops)
-        if (compared(one)) errors.push_back(std::abs(one.error));
+        if (compared(one) && one.loop->by_memory == by_memory) errors.push_back(std::abs(one.error));
     if (errors.empty()) return "";
     std::ranges::sort(errors);
     double sum = 0;
     for (const double error : errors) sum += error;
     const auto within = static_cast<std::size_t>(std::ranges::count_if(errors, [](double e) { return e <= 0.1; }));
-    return "  " + cpu + ": mean error " + in_percent(sum / double(errors.size())) + ", median " +
+    return "  " + title + ": mean error " + in_percent(sum / double(errors.size())) + ", median " +
            in_percent(errors[errors.size() / 2]) + ", worst " + in_percent(errors.back()) + ", " + grouped(within) +
            " of " + grouped(errors.size()) + " within 10 %\n";
 }
@@ -53,7 +54,7 @@ std::string loops_text(const std::vector<LoopResult>& loops, const std::string& 
     }
     out += table.text(style);
     if (ratios) out += "  * of the ratio to the pointer chase through memory: memory differs from machine to machine\n";
-    return out + summary(loops, cpu);
+    return out + summary(loops, cpu, false) + summary(loops, cpu + ", memory *", true);
 }
 
 Json loops_json(const std::vector<LoopResult>& loops) {

@@ -51,8 +51,8 @@ void write_shapes_plot(const std::filesystem::path& path, const std::vector<Shap
     std::string script =
         std::string("set terminal ") +
         (path.extension() == ".svg" ? "svg size 900,700 background 'white'" : "png size 1100,900") +
-        "\nset output 'plot'\nset multiplot layout 2,2\nset logscale xy 2\nset grid\nset key left top\n"
-        "set ylabel 'core cycles'\nset format x '%b%B'\n";
+        "\nset output 'plot'\nset multiplot layout 2,2\nset logscale y 2\nset ytics 4\nset grid\nset key left top\n"
+        "set ylabel 'core cycles'\n";
     for (const Shape& shape : shapes) {
         bool native = false, model = false;
         std::string data;
@@ -63,6 +63,8 @@ void write_shapes_plot(const std::filesystem::path& path, const std::vector<Shap
         }
         const std::string name = "$" + shape.id.substr(0, shape.id.find('-'));
         script += name + " << END\n" + data + "END\nset title '" + shape.title + "'\nset xlabel '" + shape.axis + "'\n";
+        script += shape.axis == "threads" ? "set logscale x 10\nset xtics 10\nset format x '%g'\n"
+                                          : "set logscale x 2\nset xtics 8\nset format x '%.0b%B'\n";
         script += "plot ";
         if (native) script += name + " using 1:2 title 'measured' with lines lw 2 lc rgb '#808080'";
         if (native && model) script += ", ";
