@@ -243,15 +243,20 @@ class OutOfOrderModel final : public TimingModel {
                Provenance::estimate, out, detail);
     }
 
-    // A flush takes longer where the line was written. A fence waits until the stores before it are in the cache.
+    // A fence and a flush wait until the stores before them are in the cache. A flush takes longer where the line was
+    // written: of clflush that is known with a store that has to fetch the line first, which is modelled apart.
     timing::Range system_cycles(const timing::SystemCost& cost, std::span<const Access> accesses) {
-        if (cost.special == Special::mfence) core_.hold_until(core_.stored(), Wait::memory, cost.evidence.provenance);
+        const bool flushes = cost.special == Special::clflush;
+        if (flushes || cost.special == Special::mfence)
+            core_.hold_until(core_.stored(), Wait::memory, cost.evidence.provenance);
+        if (!flushes) return cost.cycles;
+        const bool evicts = std::ranges::find(cost.opcodes, "CLWB") == cost.opcodes.end();
         bool modified = false;
-        if (cost.special == Special::clflush) {
-            const bool keeps = std::ranges::find(cost.opcodes, "CLWB") != cost.opcodes.end();
-            for (const Access& access : accesses) modified |= memory_.flush(access, !keeps);
-        }
-        return modified && cost.modified ? timing::Range{cost.modified, cost.modified, cost.modified} : cost.cycles;
+        for (const Access& access : accesses) modified |= memory_.flush(access, evicts);
+        if (!modified || !cost.modified) return cost.cycles;
+        const std::uint32_t fetch = evicts ? std::min(cpu_->machine.dram_latency, cost.modified) : 0;
+        const std::uint32_t likely = std::max(cost.modified - fetch, cost.cycles.likely);
+        return {cost.cycles.low, likely, std::max(cost.modified, likely)};
     }
 
     // What a string instruction moves, or one that saves much state. It asks for a line a cycle.
