@@ -92,6 +92,22 @@ TEST_F(Validate, BadInput) {
     EXPECT_EQ(shell("$DEV validate --no-mca --measured uncovered.csv").status, 1);  // nothing could be compared
 }
 
+// Points are dots of a path for each predictor; gnuplot's element a point is ten times as long.
+TEST_F(Validate, PlotsAreSmall) {
+    if (shell("command -v gnuplot").status != 0) GTEST_SKIP() << "gnuplot is not installed";
+    const std::string data = EXO_SOURCE "/sim/timing/data/zen4-micro.tsv";
+    const Result plot = shell("$DEV validate --no-mca --measured " + data + " --plot error.svg");
+    EXPECT_EQ(plot.status, 0) << plot.err;
+    const std::string svg = read(folder / "error.svg");
+    EXPECT_NE(svg.find("</svg>"), std::string::npos);
+    EXPECT_EQ(svg.find("<use xlink:href='#gpPt0' transform='translate"), std::string::npos);
+    std::size_t dots = 0;
+    for (auto at = svg.find("h0"); at != svg.npos; at = svg.find("h0", at + 2)) ++dots;
+    EXPECT_GT(dots, 2u * 250);  // the model's and the naive one's
+    EXPECT_LT(svg.size(), 40'000u);
+    EXPECT_EQ(shell("$DEV validate --no-mca --measured " + data + " --plot /nowhere/error.svg").status, 2);
+}
+
 TEST_F(Validate, Record) {
     write("good.csv", "hex,cycles_per_iteration\n4801d8,1\n480fafc3,3\n");
     run_json("--no-mca --measured good.csv --record record.json");
