@@ -190,7 +190,7 @@ void Core::run_operation(const Operation& operation, const Recipe& recipe, std::
         ready_[operation.results[i]] = complete;
         makers_[operation.results[i]] = made;
         kin_[operation.results[i]] = operation.kin;
-        versions_[operation.results[i]] = static_cast<std::uint32_t>(number_);
+        versions_[operation.results[i]] = place();
     }
     (operation.vector ? vector_ : integer_).leave(issue);
     times_.issue = std::min(times_.issue, issue);
@@ -219,6 +219,7 @@ const InstructionTimes& Core::step(const Recipe& recipe, std::span<const Access>
     const std::uint64_t before = dispatch_.cycle;
     std::uint64_t dispatched = dispatch(recipe);
     if (taken) {
+        places_skipped_ += machine_.renaming_distance;
         next_taken_ = std::max(next_taken_, 8 * dispatched);
         hold_until(next_taken_ / 8, Wait::front_end, machine_.from.taken_branches);
         next_taken_ += machine_.taken_branch_eighths;
@@ -232,12 +233,12 @@ const InstructionTimes& Core::step(const Recipe& recipe, std::span<const Access>
     if (recipe.kind == RecipeKind::move) {
         ready_[recipe.to] = ready_[recipe.from], makers_[recipe.to] = makers_[recipe.from];
         kin_[recipe.to] = kin_[recipe.from];
-        versions_[recipe.to] = static_cast<std::uint32_t>(number_);
+        versions_[recipe.to] = place();
     } else if (recipe.kind == RecipeKind::exchange) {
         std::swap(ready_[recipe.from], ready_[recipe.to]);
         std::swap(makers_[recipe.from], makers_[recipe.to]);
         std::swap(kin_[recipe.from], kin_[recipe.to]);
-        versions_[recipe.to] = versions_[recipe.from] = static_cast<std::uint32_t>(number_);
+        versions_[recipe.to] = versions_[recipe.from] = place();
     } else if (recipe.operations) {
         run_operations(recipe, accesses, dispatched, last);
     }

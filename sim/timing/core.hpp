@@ -149,9 +149,11 @@ class Core {
     void run_operations(const Recipe&, std::span<const Access>, std::uint64_t dispatched, Ready& last);
     void run_operation(const Operation&, const Recipe&, std::span<const Access>, std::uint64_t dispatched, Ready& last);
     void load(const Operation&, const Recipe&, const Access&, std::uint64_t issue, Ready& loaded);
+    // The instruction's in the stream; a taken branch begins another group, as if `renaming_distance` were between.
+    std::uint32_t place() const { return static_cast<std::uint32_t>(number_) + places_skipped_; }
     // No register of the address was written just before (by the stack engine does not count).
     bool address_is_old(const Recipe& recipe) const {
-        const auto now = static_cast<std::uint32_t>(number_);
+        const std::uint32_t now = place();
         return now - versions_[recipe.base] >= machine_.renaming_distance &&
                now - versions_[recipe.index] >= machine_.renaming_distance;
     }
@@ -180,9 +182,10 @@ class Core {
     std::uint64_t store_ = 0;
     std::vector<Store> stores_;
     std::uint64_t last_commit_ = 0, last_piece_ = ~0ull;
-    bool renamed_ = false;                       // the load at hand was
-    std::uint8_t kin_[value::count] = {};        // of the operation that made each register
-    std::uint32_t versions_[value::count] = {};  // the instruction that wrote each register last
+    bool renamed_ = false;                 // the load at hand was
+    std::uint8_t kin_[value::count] = {};  // of the operation that made each register
+    std::uint32_t places_skipped_ = 0;
+    std::uint32_t versions_[value::count] = {};  // the place of the instruction that wrote each register last
     bool stack_moved_ = false;                   // by the stack engine, since rsp was last made explicit
     std::uint64_t lock_free_ = 0;
     std::uint64_t next_taken_ = 0;  // when a branch may be taken again, in eighths of a cycle

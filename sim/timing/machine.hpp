@@ -37,7 +37,7 @@ struct Machine {
     unsigned store_merge_bytes = 0;  // aligned: stores in a row that go there together; a power of two
     unsigned stores_a_cycle = 0;     // such pieces that reach the L1
     // Memory renaming: loads in a cycle; a register of the address that was written in one of so many instructions
-    // before the store hides it from the renamer.
+    // before hides it from the renamer; a taken branch between does not.
     unsigned renamed_loads_a_cycle = 0, renaming_distance = 0;
     // From one locked operation to the next: of most kinds, CMPXCHG, CMPXCHG16B.
     unsigned locked = 0, locked_compare = 0, locked_compare_16 = 0;
