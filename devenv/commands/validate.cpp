@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <sim/timing/cpu.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
 #include <devenv/command_line.hpp>
@@ -242,6 +243,9 @@ Exit validate(const ValidateOptions& options) {
                       "--plot and --record compare with a model, and there is none of this CPU: name one, "
                       "as in --cpu znver4");
     std::vector<SampleSet> sets = read_sets(options);
+    const auto is_pattern = [](const SampleSet& set) { return set.patterns; };
+    if (!options.save.empty() && std::ranges::any_of(sets, is_pattern) && !std::ranges::all_of(sets, is_pattern))
+        throw Failure(Exit::usage, "--save writes blocks or patterns, not both: measure one kind, with --blocks FILE");
     BlockModel model(session.cpu.empty() ? "znver4" : session.cpu);  // without a CPU, only to look at the code
     std::vector<Comparison> comparisons;
     for (SampleSet& set : sets) {

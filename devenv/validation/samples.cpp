@@ -163,8 +163,6 @@ void write_samples(const std::filesystem::path& path, const std::vector<SampleSe
     std::string text = patterns ? "what\tcycles\tspread\tunrolled_cycles\tassembly_intel_syntax\n"
                                 : "hex,cycles_per_iteration,spread,loop_cycles,flags,source\n";
     for (const SampleSet& set : sets) {
-        if (set.patterns != patterns)
-            throw Failure(Exit::usage, "--save writes blocks or patterns, not both: measure one kind, with --blocks");
         for (const Sample& sample : set.samples)
             if (sample.excluded.empty() && sample.measured > 0) text += row(sample, patterns);
     }

@@ -33,7 +33,7 @@ struct SampleSet {
 SampleSet read_samples(const std::filesystem::path&, bool cycles);
 
 // Writes what was measured, in the form that read_samples reads: all sets of one kind, without those that are excluded.
-// Throws Failure.
+// Throws Failure if it cannot be written.
 void write_samples(const std::filesystem::path&, const std::vector<SampleSet>&);
 
 std::optional<std::vector<std::uint8_t>> parse_hex(std::string_view digits);  // at least one byte
