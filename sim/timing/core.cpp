@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <algorithm>
 #include <sim/timing/core.hpp>
+#include <utility>
 
 namespace sim::timing {
 
@@ -132,6 +133,7 @@ void Core::load(const Operation& operation, const Recipe& recipe, const Access& 
     if (machine_.memory_renaming && recipe.load_name && known && youngest->start == start && youngest->end >= end &&
         store_ - youngest->sequence < machine_.store_queue) {
         renamed_ = true;
+        verified_ = std::max(verified_, loaded.at);
         loaded.at = youngest->data;
         loaded.by = {youngest->maker, Wait::dependency, machine_.from.memory_renaming};
         return;
@@ -249,6 +251,7 @@ const InstructionTimes& Core::step(const Recipe& recipe, std::span<const Access>
     }
     if (renamed_) {
         renamed_ = false;
+        times_.complete = std::max(times_.complete, std::exchange(verified_, 0));
         renames_.advance(before);
         hold_until(renames_.cycle, Wait::window, machine_.from.memory_renaming);
         renames_.take(1);

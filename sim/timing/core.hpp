@@ -71,21 +71,21 @@ struct Slots {
 // A queue of limited size whose entries leave in order: when each of the last so many does.
 class Queue {
   public:
-    explicit Queue(unsigned size) : leaves_(size) {}
+    explicit Queue(unsigned size) : size_(size), leaves_(size) {}
     // When there is room for `count` more.
     std::uint64_t oldest(unsigned count) const {
-        std::size_t at = next_ + count - 1;
-        while (at >= leaves_.size()) at -= leaves_.size();
+        unsigned at = next_ + count - 1;
+        while (at >= size_) at -= size_;
         return leaves_[at];
     }
     void put(std::uint64_t leaves) {
         leaves_[next_] = leaves;
-        if (++next_ == leaves_.size()) next_ = 0;
+        if (++next_ == size_) next_ = 0;
     }
 
   private:
+    unsigned size_, next_ = 0;
     std::vector<std::uint64_t> leaves_;
-    std::size_t next_ = 0;
 };
 
 class Core {
@@ -183,6 +183,7 @@ class Core {
     std::vector<Store> stores_;
     std::uint64_t last_commit_ = 0, last_piece_ = ~0ull;
     bool renamed_ = false;                 // the load at hand was
+    std::uint64_t verified_ = 0;           // then: when the cache has shown that it was right to
     std::uint8_t kin_[value::count] = {};  // of the operation that made each register
     std::uint32_t places_skipped_ = 0;
     std::uint32_t versions_[value::count] = {};  // the place of the instruction that wrote each register last
