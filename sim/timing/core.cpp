@@ -19,7 +19,8 @@ Core::Core(const Machine& machine, const std::vector<Operation>& operations, Mem
       eliminated_{machine.eliminated_a_cycle},
       reorder_(machine.reorder_buffer),
       store_queue_(machine.store_queue),
-      stores_(std::size_t{1} << store_slot_bits) {}
+      stores_(std::size_t{1} << store_slot_bits),
+      older_(stores_.size()) {}
 
 void Core::drain(unsigned cycles, Provenance rests) {
     const std::uint64_t done = std::max(retired(), dispatch_.cycle) + cycles;
@@ -91,6 +92,11 @@ void Core::remember_store(const Recipe& recipe, const Access& access, std::uint6
     const bool traceable = address_is_old(recipe);
     for (std::uint64_t granule = access.virtual_address >> 3; granule <= (end - 1) >> 3; ++granule) {
         Store& store = stores_[slot_of(granule)];
+        const std::uint64_t first = granule << 3, behind = first + 8;
+        const bool partly = access.virtual_address > first || end < behind;
+        store.older = partly && store.granule == granule &&
+                      (std::max(store.start, first) < access.virtual_address || std::min(store.end, behind) > end);
+        if (store.older) older_[slot_of(granule)] = store;
         store.granule = granule;
         store.sequence = store_;
         store.start = access.virtual_address, store.end = end;
@@ -119,10 +125,18 @@ void Core::load(const Operation& operation, const Recipe& recipe, const Access& 
         units_.book(machine_.load_units, 1, issue + 1);
     }
     const Store* youngest = nullptr;
+    const Store* last = nullptr;  // to have its data
+    const auto overlapped = [&](const Store& store) {
+        if (store.end <= start || store.start >= end) return;
+        if (!youngest || store.sequence > youngest->sequence) youngest = &store;
+        if (!last || store.data > last->data) last = &store;
+    };
     for (std::uint64_t granule = start >> 3; granule <= (end - 1) >> 3; ++granule) {
         const Store& store = stores_[slot_of(granule)];
-        if (store.granule != granule || store.end <= start || store.start >= end) continue;
-        if (!youngest || store.sequence > youngest->sequence) youngest = &store;
+        if (store.granule != granule) continue;
+        overlapped(store);
+        if (store.older) [[unlikely]]
+            overlapped(older_[slot_of(granule)]);
     }
     if (!youngest) return;
     // The renamer knows the last stores by name (or foretells which one it is), whether they are in the cache by now or
@@ -148,9 +162,11 @@ void Core::load(const Operation& operation, const Recipe& recipe, const Access& 
                              ? recipe.vector_load ? machine_.forward_vector + wide : machine_.forward_from_vector
                          : recipe.vector_load ? machine_.forward_to_vector
                                               : machine_.forward_integer;
-    if (youngest->data + way < loaded.at) return;
-    loaded.at = youngest->data + way;
-    loaded.by = {youngest->maker, Wait::forwarding, machine_.from.forwarding};
+    // Stores go to the cache in order: all that the load overlaps have to be there.
+    const Store& from = whole ? *youngest : *last;
+    if (from.data + way < loaded.at) return;
+    loaded.at = from.data + way;
+    loaded.by = {from.maker, Wait::forwarding, machine_.from.forwarding};
 }
 
 void Core::run_operation(const Operation& operation, const Recipe& recipe, std::span<const Access> accesses,

@@ -122,6 +122,7 @@ class Core {
         std::uint64_t maker = 0;                      // number of the storing instruction
         std::uint32_t name = 0, version = 0;          // of the operand's registers
         bool vector = false;
+        bool older = false;  // another store's bytes of the granule remain beside these: in older_
     };
     static constexpr unsigned store_slot_bits = 10;
     static std::size_t slot_of(std::uint64_t granule) {
@@ -180,7 +181,7 @@ class Core {
     Slots commits_, renames_, eliminated_;  // lines stored, loads renamed
     Queue reorder_, store_queue_;
     std::uint64_t store_ = 0;
-    std::vector<Store> stores_;
+    std::vector<Store> stores_, older_;  // by slot: the last one of a granule, and the one before it that it left
     std::uint64_t last_commit_ = 0, last_piece_ = ~0ull;
     bool renamed_ = false;                 // the load at hand was
     std::uint64_t verified_ = 0;           // then: when the cache has shown that it was right to
