@@ -25,7 +25,7 @@ struct BlockTimer::Data {
 class Repetitions {
   public:
     Repetitions(const Machine& machine, const std::vector<Operation>& operations, const RawBlock& block)
-        : core_(machine, operations), block_(block) {
+        : core_(foretelling(machine, block), operations), block_(block) {
         for (const BlockInstruction& one : block.instructions)
             flushes_ |= one.recipe.system && one.recipe.system->modified;
     }
@@ -54,6 +54,11 @@ class Repetitions {
     std::uint64_t drained() const { return drained_; }  // cycles so far of instructions that are totals
 
   private:
+    // Copies in a row are more loads than are foretold; a loop's are few.
+    static Machine foretelling(Machine machine, const RawBlock& block) {
+        if (block.instructions.empty() || !block.instructions.back().counter) machine.foretold_loads = 0;
+        return machine;
+    }
     struct Total {
         std::uint32_t cycles;
         bool drains;

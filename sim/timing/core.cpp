@@ -19,6 +19,7 @@ Core::Core(const Machine& machine, const std::vector<Operation>& operations, Mem
       eliminated_{machine.eliminated_a_cycle},
       reorder_(machine.reorder_buffer),
       store_queue_(machine.store_queue),
+      foretold_(machine.foretold_loads),
       stores_(std::size_t{1} << store_slot_bits),
       older_(stores_.size()) {}
 
@@ -141,11 +142,15 @@ void Core::load(const Operation& operation, const Recipe& recipe, const Access& 
     if (!youngest) return;
     // The renamer knows the last stores by name (or foretells which one it is), whether they are in the cache by now or
     // not.
-    const bool known = machine_.renaming_by_address
-                           ? youngest->name && address_is_old(recipe)
-                           : recipe.load_name == youngest->name && youngest->version == version(recipe);
-    if (machine_.memory_renaming && recipe.load_name && known && youngest->start == start && youngest->end >= end &&
-        store_ - youngest->sequence < machine_.store_queue) {
+    const bool whole = youngest->start <= start && youngest->end >= end;
+    const bool may = machine_.memory_renaming && recipe.load_name && whole && youngest->start == start &&
+                     store_ - youngest->sequence < machine_.store_queue;
+    const auto known = [&] {
+        return machine_.renaming_by_address
+                   ? youngest->name && address_is_old(recipe)
+                   : recipe.load_name == youngest->name && youngest->version == version(recipe);
+    };
+    if (may && (known() || (!youngest->vector && youngest->commit > issue && foretold_.is(&recipe)))) {
         renamed_ = true;
         verified_ = std::max(verified_, loaded.at);
         loaded.at = youngest->data;
@@ -156,7 +161,7 @@ void Core::load(const Operation& operation, const Recipe& recipe, const Access& 
     const unsigned wide = access.size > 32   ? machine_.forward_64_bytes
                           : access.size > 16 ? machine_.forward_32_bytes
                                              : 0;
-    const bool whole = youngest->start <= start && youngest->end >= end;  // else the load waits for the cache
+    // Of a part the load waits for the cache.
     const unsigned way = !whole ? recipe.vector_load ? machine_.forward_failed_vector : machine_.forward_failed
                          : youngest->vector
                              ? recipe.vector_load ? machine_.forward_vector + wide : machine_.forward_from_vector

@@ -88,6 +88,25 @@ class Queue {
     std::vector<std::uint64_t> leaves_;
 };
 
+// The loads that found their data in a store lately: the CPU foretells that they will again. The least recently asked
+// for leaves first.
+class Foretold {
+  public:
+    explicit Foretold(unsigned size) : loads_(size) {}
+    // Whether it is known; it is from now on.
+    bool is(const void* load) {
+        const auto found = std::ranges::find(loads_, load);
+        const bool known = found != loads_.end();
+        if (!loads_.empty())
+            std::rotate(loads_.begin(), known ? found : loads_.end() - 1, known ? found + 1 : loads_.end());
+        if (!known && !loads_.empty()) loads_.front() = load;
+        return known;
+    }
+
+  private:
+    std::vector<const void*> loads_;  // the latest first
+};
+
 class Core {
   public:
     // `operations`: RecipeBook's; both outlive the core.
@@ -180,6 +199,7 @@ class Core {
     Slots dispatch_, retire_;               // in half slots; in slots
     Slots commits_, renames_, eliminated_;  // lines stored, loads renamed
     Queue reorder_, store_queue_;
+    Foretold foretold_;
     std::uint64_t store_ = 0;
     std::vector<Store> stores_, older_;  // by slot: the last one of a granule, and the one before it that it left
     std::uint64_t last_commit_ = 0, last_piece_ = ~0ull;

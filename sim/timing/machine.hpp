@@ -39,6 +39,7 @@ struct Machine {
     // Memory renaming: loads in a cycle; a register of the address that was written in one of so many instructions
     // before hides it from the renamer; a taken branch between does not.
     unsigned renamed_loads_a_cycle = 0, renaming_distance = 0;
+    unsigned foretold_loads = 0;  // static loads that are renamed however their address comes about, once seen; 0: none
     // From one locked operation to the next: of most kinds, CMPXCHG, CMPXCHG16B.
     unsigned locked = 0, locked_compare = 0, locked_compare_16 = 0;
 

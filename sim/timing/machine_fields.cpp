@@ -42,6 +42,7 @@ constexpr NumberField numbers[] = {
     FIELD(stores_a_cycle, 1, 8),
     FIELD(renamed_loads_a_cycle, 1, 8),
     FIELD(renaming_distance, 0, 100),
+    FIELD(foretold_loads, 0, 4096),
     FIELD(l1_branch_targets, 1, 1 << 20),
     FIELD(l1_branch_target_ways, 1, 64),
     FIELD(l2_branch_targets, 1, 1 << 20),
