@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <algorithm>
 #include <devenv/commands/stage_times.hpp>
+#include <functional>
 #include <utility>
 
 namespace devenv {
@@ -28,8 +30,10 @@ std::optional<Stages> StageTimes::of(const sim::TraceRecord& record) const {
     const std::size_t at = record.index - first_;
     Stages stages{details_[at], times_[at], std::nullopt, "", {}};
     if (stages.times.units) stages.units = cpus_[record.cpu].model->unit_names(stages.times.units);
+    // A branch that turned out wrong when the block was reached is told with its first instruction, which it delays.
     for (const sim::InstructionMisses& one : misses_)
-        if (one.instruction == at) stages.misses = one.counts;
+        if (one.instruction == at || (at == 0 && one.instruction == sim::InstructionMisses::before))
+            std::ranges::transform(stages.misses, one.counts, stages.misses.begin(), std::plus());
     // The block's own instructions are the last ones: `behind` of them came after this one.
     const auto& last = cpus_[record.cpu].last;
     const std::size_t behind = details_.size() - 1 - at + stages.times.on;

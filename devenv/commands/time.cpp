@@ -36,7 +36,7 @@ constexpr const char* examples =
     "  exo-dev time --asm 'addq (%rdi), %rax' --timeline 3  AT&T syntax, with a diagram of three iterations\n"
     "  exo-dev time --elf build/dev/kernel/exo.elf --symbol memcpy\n"
     "  exo-dev time --asm 'imul rax, rbx' --mode loop --json | jq .cycles\n"
-    "  cut -d, -f1 blocks.csv | exo-dev time --batch -      hex,cycles for each line";
+    "  sed 1d blocks.csv | cut -d, -f1 | exo-dev time --batch -   hex,cycles for each line";
 
 sim::Syntax syntax_of(const TimeOptions& options) {
     if (options.syntax == "att") return sim::Syntax::att;

@@ -114,6 +114,23 @@ std::string today() {
     return text;
 }
 
+std::filesystem::path record_path(const ValidateOptions& options, const std::string& cpu) {
+    return options.record->empty() ? data_folder() / (cpu + ".validation.json")
+                                   : std::filesystem::path(*options.record);
+}
+
+// Nothing but an earlier record is written over.
+void check_record_path(const std::filesystem::path& path) {
+    if (!std::filesystem::is_directory(path.has_parent_path() ? path.parent_path() : "."))
+        throw Failure(Exit::usage, display(path) + ": --record: there is no such folder");
+    if (!std::filesystem::exists(path)) return;
+    std::ifstream file(path);
+    const Json there = std::filesystem::is_regular_file(path) ? Json::parse(file, nullptr, false) : Json();
+    if (!there.is_object() || !there.contains("sets") || !there.contains("measured_on"))
+        throw Failure(Exit::usage,
+                      display(path) + ": --record: this is not a record of a validation; name another file");
+}
+
 void write_record(const std::filesystem::path& path, const Json& record) {
     std::ofstream file(path);
     file << record.dump(2) << "\n";
@@ -197,8 +214,7 @@ Exit report(const ValidateOptions& options, const Session& session, const std::v
         spdlog::info("plotted in {}", display(options.plot));
     }
     if (options.record && !comparisons.empty()) {
-        const std::filesystem::path path = options.record->empty() ? data_folder() / (session.cpu + ".validation.json")
-                                                                   : std::filesystem::path(*options.record);
+        const std::filesystem::path path = record_path(options, session.cpu);
         write_record(path, record_json(comparisons, today(), session.measured_on));
     }
     for (const Primitive& one : primitives)
@@ -238,6 +254,7 @@ Exit validate(const ValidateOptions& options) {
     if (!options.plot.empty()) check_plot_path(options.plot);
     const Session session = begin(options);
     if (options.shapes) return validate_shapes(options, session);
+    if (options.record && !session.cpu.empty()) check_record_path(record_path(options, session.cpu));
     if (session.cpu.empty() && (!options.plot.empty() || options.record))
         throw Failure(Exit::usage,
                       "--plot and --record compare with a model, and there is none of this CPU: name one, "

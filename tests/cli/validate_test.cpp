@@ -91,7 +91,8 @@ TEST_F(Validate, BadInput) {
         {"--hex 9", 2, "'9' is no block"},
         {"--hex 90 --cpu vax", 2, "vax"},
         {"--limit 0", 2, "--limit"},
-        {"--measured good.csv --no-mca --record /nowhere/at/all", 1, "/nowhere/at/all"},
+        {"--measured good.csv --no-mca --record /nowhere/at/all", 2, "no such folder"},
+        {"--measured good.csv --no-mca --record good.csv", 2, "not a record"},
     };
     for (const auto& [line, status, says] : cases) {
         const Result result = shell("$DEV validate " + std::string(line));

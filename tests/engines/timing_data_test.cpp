@@ -177,6 +177,9 @@ TEST(TimingData, DamagedCpuFilesAreRefusedWithThePlace) {
     const std::pair<std::pair<const char*, const char*>, const char*> damage[] = {
         {{"\"load_integer\": {\"value\": 4", "\"load_integer\": {\"value\": -4"},
          "load_integer: value: -4 is not from 1"},
+        // An instruction has up to some thirty operations: fewer places would never be enough for it.
+        {{"\"integer_scheduler\": {\"value\": 96", "\"integer_scheduler\": {\"value\": 31"},
+         "integer_scheduler: value: 31 is not from 32"},
         {{"\"store_queue\"", "\"store_que\""}, "parameters: store_queue: is missing"},
         {{"\"name\"", "\"colour\": \"red\", \"name\""}, "colour: there is no such field"},
         {{"\"scheduling\": \"znver4\"", "\"scheduling\": \"znver9\""}, "there is no table of LLVM's CPU 'znver9'"},
