@@ -132,7 +132,8 @@ void add_retime(CommandLine& line, CLI::App* parent) {
     options->file = environment().trace().string();
     app->add_option("file", options->file, "Trace file (default build/sim.trace, where sim writes)");
     app->add_option("--cpu", options->cpu, "CPU whose cycles they are to be (default: that of the trace)");
-    app->add_option("-o,--output", options->out, "Trace file to write, with the new cycles");
+    app->add_option("-o,--output", options->out, "Trace file to write, with the new cycles")
+        ->check([](const std::string& path) { return path.empty() ? "is empty: name a file" : ""; }, "");
     add_figures_options(*app, options->figures);
     add_strict_option(*app, options->strict_percent);
     app->add_flag("--json", options->json, "One JSON document on stdout");

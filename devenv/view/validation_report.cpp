@@ -10,6 +10,9 @@ namespace devenv {
 
 namespace {
 
+// Of one block there is no order.
+std::string tau_text(const Accuracy& accuracy) { return accuracy.count < 2 ? "-" : decimal(accuracy.tau, 3); }
+
 constexpr Predictor all_predictors[] = {Predictor::exo, Predictor::llvm_mca, Predictor::naive};
 
 std::string in_percent(double fraction) { return decimal(100 * fraction, 1) + " %"; }
@@ -38,7 +41,7 @@ std::string predictors_text(const Comparison& comparison, const Style& style) {
         if (predictor == Predictor::llvm_mca) name += " " + comparison.mca_version + ", steady state";
         if (predictor == Predictor::naive) name += ": max(instructions/6, chain)";
         table.row({name, grouped(all.count), in_percent(all.mean), in_percent(all.median), in_percent(all.within_10),
-                   in_percent(all.over_25), decimal(all.tau, 3)});
+                   in_percent(all.over_25), tau_text(all)});
     }
     return table.text(style);
 }
@@ -59,8 +62,7 @@ std::string categories_text(const Comparison& comparison, const Style& style) {
             return group.of(predictor).count ? in_percent(group.of(predictor).mean) : "-";
         };
         table.row({group.name, grouped(exo.count), in_percent(exo.mean), in_percent(exo.median),
-                   in_percent(exo.within_10), decimal(exo.tau, 3), other(Predictor::llvm_mca),
-                   other(Predictor::naive)});
+                   in_percent(exo.within_10), tau_text(exo), other(Predictor::llvm_mca), other(Predictor::naive)});
     }
     return table.text(style);
 }

@@ -118,6 +118,7 @@ TEST_F(Trace, RetimeSaysWhatIsWrong) {
     EXPECT_EQ(cpu.status, 2);
     EXPECT_NE(cpu.err.find("nosuch"), std::string::npos) << cpu.err;
     EXPECT_EQ(shell("$DEV trace retime missing").status, 2);
+    EXPECT_EQ(shell("$DEV trace retime t -o ''").status, 2);
     const std::string whole = read(folder / "t");
     write("cut", whole.substr(0, whole.size() - 20));
     EXPECT_EQ(shell("$DEV trace retime cut").status, 1);
