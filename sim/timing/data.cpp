@@ -15,6 +15,9 @@ BUILT_IN(znver4_overlay, "data/znver4.overlay.json");
 BUILT_IN(znver4_cpu, "cpus/znver4.json");
 BUILT_IN(znver5_overlay, "data/znver5.overlay.json");
 BUILT_IN(znver5_cpu, "cpus/znver5.json");
+BUILT_IN(znver3_sched, "data/znver3.sched");
+BUILT_IN(znver3_overlay, "data/znver3.overlay.json");
+BUILT_IN(znver3_cpu, "cpus/znver3.json");
 BUILT_IN(ideal_cpu, "cpus/ideal.json");
 #undef BUILT_IN
 
@@ -30,6 +33,9 @@ constexpr File files[] = {
     LISTED(znver4_overlay, "znver4.overlay.json"),
     LISTED(znver5_cpu, "znver5.json"),
     LISTED(znver5_overlay, "znver5.overlay.json"),
+    LISTED(znver3_cpu, "znver3.json"),
+    LISTED(znver3_sched, "znver3.sched"),
+    LISTED(znver3_overlay, "znver3.overlay.json"),
     LISTED(ideal_cpu, "ideal.json"),
 };
 #undef LISTED

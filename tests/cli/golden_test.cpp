@@ -32,6 +32,17 @@ void expect_golden(const std::string& now, const std::string& file) {
                                                         "and look at the difference.";
 }
 
+TEST_F(Golden, CyclesOfZnver3) {
+    const Result run = shell("$DEV sim --json --cpu znver3 --trace t --kernel " + (golden / "timing.elf").string());
+    ASSERT_EQ(run.status, 0) << run.err;
+    expect_golden(table(run.out), "timing.znver3.tsv");
+    const Result again = shell("$DEV trace retime t --json --cpu znver3");
+    ASSERT_EQ(again.status, 0) << again.err;
+    const auto json = nlohmann::json::parse(again.out);
+    EXPECT_EQ(json["cycles"], json["before"]["cycles"]);
+    EXPECT_GT(json["cycles"], 0);
+}
+
 TEST_F(Golden, CyclesOfZnver4) {
     const Result run = shell("$DEV sim --json --no-trace --kernel " + (golden / "timing.elf").string());
     ASSERT_EQ(run.status, 0) << run.err;

@@ -130,6 +130,26 @@ TEST(TimingData, AnotherCpusDataAreAdapted) {
     EXPECT_EQ(five->overlay.system(Special::rdtscp, "RDTSCP")->evidence.provenance, Provenance::measured);
 }
 
+// Zen 3 has a table of its own, and what was measured on Zen 4 as estimates, except where LLVM tells the two apart.
+TEST(TimingData, NothingOfZen3WasMeasured) {
+    const auto three = load_cpu("znver3"), four = load_cpu("znver4");
+    EXPECT_EQ(three->counts()[static_cast<std::size_t>(Provenance::measured)], 0u);
+    EXPECT_EQ(three->scheduling.find("VPADDDZrr"), nullptr);  // no AVX-512
+    EXPECT_NE(four->scheduling.find("VPADDDZrr"), nullptr);
+    for (const char* const opcode : {"BSF64rr", "BSR64rr", "TZCNT64rr", "TZCNT16rr", "PSHUFBrr", "VINSERTI128rri"}) {
+        const Cost *own = three->overlay.find(opcode), *llvm = three->scheduling.find(opcode);
+        ASSERT_TRUE(own && llvm) << opcode;
+        EXPECT_EQ(own->latency, llvm->latency) << opcode;
+        EXPECT_EQ(own->uops, llvm->uops) << opcode;
+        ASSERT_EQ(own->uses.size(), llvm->uses.size()) << opcode;
+        EXPECT_EQ(own->uses.at(0).units, llvm->uses.at(0).units) << opcode;
+        EXPECT_EQ(own->uses.at(0).cycles, llvm->uses.at(0).cycles) << opcode;
+        EXPECT_NE(own->latency, four->overlay.find(opcode)->latency) << opcode;
+    }
+    EXPECT_EQ(three->overlay.find("MUL64r")->latency, four->overlay.find("MUL64r")->latency);
+    EXPECT_EQ(three->overlay.system(Special::fsgsbase, "RDFSBASE64")->evidence.provenance, Provenance::estimate);
+}
+
 TEST(TimingData, StringsFollowTheirPoints) {
     const auto cpu = load_cpu("znver4");
     const StringCost& move = *cpu->overlay.string("MOVSQ", true);
