@@ -52,8 +52,10 @@ class OutOfOrderModel final : public TimingModel {
     std::string name() const override { return "out-of-order"; }
     std::string cpu() const override { return cpu_->name; }
     std::string description() const override {
+        const bool measured = cpu_->counts()[static_cast<std::size_t>(Provenance::measured)] != 0;
         return "an out-of-order core with widths, units and latencies of " + cpu_->describes + " (" +
-               cpu_->scheduling.origin() + ", corrected by measurements); system instructions rest on estimates";
+               cpu_->scheduling.origin() + (measured ? ", corrected by measurements" : ", nothing of it measured") +
+               "); system instructions rest on estimates";
     }
 
     void on_code(const CodeBlock& code) override {

@@ -12,6 +12,7 @@
 #include <sim/image/decoder.hpp>
 #include <sim/timing/cpu.hpp>
 #include <sim/timing/data.hpp>
+#include <sim/timing/model.hpp>
 
 namespace {
 
@@ -134,6 +135,11 @@ TEST(TimingData, AnotherCpusDataAreAdapted) {
 TEST(TimingData, NothingOfZen3WasMeasured) {
     const auto three = load_cpu("znver3"), four = load_cpu("znver4");
     EXPECT_EQ(three->counts()[static_cast<std::size_t>(Provenance::measured)], 0u);
+    const auto says = [](const char* cpu, const char* text) {
+        return make_model(cpu)->description().find(text) != std::string::npos;
+    };
+    EXPECT_TRUE(says("znver3", "nothing of it measured"));
+    EXPECT_TRUE(says("znver4", "corrected by measurements"));
     EXPECT_EQ(three->scheduling.find("VPADDDZrr"), nullptr);  // no AVX-512
     EXPECT_NE(four->scheduling.find("VPADDDZrr"), nullptr);
     for (const char* const opcode : {"BSF64rr", "BSR64rr", "TZCNT64rr", "TZCNT16rr", "PSHUFBrr", "VINSERTI128rri"}) {
