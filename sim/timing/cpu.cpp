@@ -133,6 +133,14 @@ void read_inherited(ObjectReader& top, Cpu& cpu) {
     inherited.finish();
 }
 
+void read_micro_fusion(ObjectReader& top, Cpu& cpu) {
+    if (!top.has("micro_fusion")) return;
+    ObjectReader one = top.object("micro_fusion");
+    cpu.micro_fusion = one.flag("value");
+    cpu.parameters.push_back({"micro_fusion", cpu.micro_fusion ? "true" : "false", one.evidence()});
+    one.finish();
+}
+
 void read_out_of_order(ObjectReader& top, Cpu& cpu) {
     if (top.has("own_units"))  // beside those of the scheduling data
         for (const std::string& name : top.texts("own_units")) cpu.units.number(name);
@@ -140,6 +148,7 @@ void read_out_of_order(ObjectReader& top, Cpu& cpu) {
     read_scheduling(top, cpu);
     read_inherited(top, cpu);
     cpu.units.forget_regrouping();
+    read_micro_fusion(top, cpu);
     read_parameters(top, cpu);
     cpu.scheduling.adapt(cpu.machine.vector_units, cpu.machine.vector_path_bytes == 64, cpu.machine.vector_latency);
     for (const std::string& name : top.texts("overlays")) read_overlay(top, cpu, name, "");

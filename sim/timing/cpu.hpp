@@ -21,9 +21,10 @@ struct Parameter {
 };
 
 struct Cpu {
-    std::string name, file;  // "znver4"; where it was read from
-    std::string describes;   // "AMD Zen 4 (EPYC 9004, Ryzen 7000)"
-    bool ideal = false;      // an instruction a cycle, and nothing else costs anything
+    std::string name, file;     // "znver4"; where it was read from
+    std::string describes;      // "AMD Zen 4 (EPYC 9004, Ryzen 7000)"
+    bool ideal = false;         // an instruction a cycle, and nothing else costs anything
+    bool micro_fusion = false;  // the table counts operations that are dispatched in one slot with their load or store
     Machine machine;
     UnitNames units;
     Scheduling scheduling;

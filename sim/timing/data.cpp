@@ -18,6 +18,9 @@ BUILT_IN(znver5_cpu, "cpus/znver5.json");
 BUILT_IN(znver3_sched, "data/znver3.sched");
 BUILT_IN(znver3_overlay, "data/znver3.overlay.json");
 BUILT_IN(znver3_cpu, "cpus/znver3.json");
+BUILT_IN(skylake_avx512_sched, "data/skylake-avx512.sched");
+BUILT_IN(skylake_avx512_overlay, "data/skylake-avx512.overlay.json");
+BUILT_IN(skylake_avx512_cpu, "cpus/skylake-avx512.json");
 BUILT_IN(ideal_cpu, "cpus/ideal.json");
 #undef BUILT_IN
 
@@ -36,6 +39,9 @@ constexpr File files[] = {
     LISTED(znver3_cpu, "znver3.json"),
     LISTED(znver3_sched, "znver3.sched"),
     LISTED(znver3_overlay, "znver3.overlay.json"),
+    LISTED(skylake_avx512_cpu, "skylake-avx512.json"),
+    LISTED(skylake_avx512_sched, "skylake-avx512.sched"),
+    LISTED(skylake_avx512_overlay, "skylake-avx512.overlay.json"),
     LISTED(ideal_cpu, "ideal.json"),
 };
 #undef LISTED

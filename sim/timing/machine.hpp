@@ -66,6 +66,8 @@ struct Machine {
     // loads and of stores, move vectors from and to memory, zero them, belong to the vector scheduler, and branch.
     std::uint32_t load_units = 0, store_units = 0, vector_load_units = 0, vector_store_units = 0, zeroing_units = 0,
                   vector_units = 0, branch_units = 0;
+    // What takes the data of every store: the stores' units if they are none of the vectors' own. 0: nothing does.
+    std::uint32_t store_data_units() const { return vector_store_units & vector_units ? 0 : vector_store_units; }
     bool nops_paired = false;
     bool memory_renaming = false;  // of loads that only move, 32 and 64 bits
     bool renaming_by_address =

@@ -174,6 +174,7 @@ void RecipeBook::add_compute(const Parts& parts, Recipe& recipe) {
     const std::size_t begin = operations_.size();
     for (const UnitUse& use : parts.cost->uses) {
         if (use.units & machine_.load_units) continue;
+        if (parts.store && use.units == machine_.store_data_units()) continue;  // add_store's
         const bool several = use.units & (use.units - 1);
         const unsigned count = several ? use.cycles : 1;
         for (unsigned i = 0; i < count && recipe.operations < 24; ++i) emit(use.units, several ? 1 : use.cycles);
@@ -279,7 +280,9 @@ void RecipeBook::choose_cost(const Cost* own, bool is_total, Parts& parts, Recip
     if (!is_total) add_guess(own, recipe);
     static const Cost unknown{.uops = 1, .latency = 1, .provenance = Provenance::placeholder};
     if (!parts.cost) parts.cost = &unknown;
-    recipe.half_slots = static_cast<std::uint8_t>(2 * std::clamp<unsigned>(own ? own->uops : 1, 1, 120));
+    // Where a load or a store shares the slot of what it belongs to, LLVM counts one more for each of the two.
+    const int shared = cpu_.micro_fusion && !is_total ? (parts.load != nullptr) + (parts.store != nullptr) : 0;
+    recipe.half_slots = static_cast<std::uint8_t>(2 * std::clamp<int>((own ? own->uops : 1) - shared, 1, 120));
 }
 
 // The registers that an address is made of.
@@ -333,8 +336,9 @@ void RecipeBook::add_store(const Parts& parts, Recipe& recipe) {
     data.kind = OperationKind::store_data;
     data.rests = parts.cost->provenance;
     data.vector = parts.vector_data;
-    data.units = parts.vector_data ? machine_.vector_store_units : 0;
-    data.busy = store.size > 32 ? 2 : 1;
+    const std::uint32_t any_data = machine_.store_data_units();
+    data.units = parts.vector_data ? machine_.vector_store_units : any_data;
+    data.busy = store.size > (any_data ? machine_.vector_path_bytes : 32) ? 2 : 1;
     data.latency = 1;
     if (!parts.moves_only) add(data.sources, data.source_count, value::computed);
     else if (parts.load) add(data.sources, data.source_count, value::loaded);

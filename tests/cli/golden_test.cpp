@@ -61,4 +61,16 @@ TEST_F(Golden, CyclesOfZnver5) {
     EXPECT_GT(json["cycles"], 0);
 }
 
+TEST_F(Golden, CyclesOfSkylake) {
+    const std::string options = "--json --cpu skylake-avx512 --trace t --kernel ";
+    const Result run = shell("$DEV sim " + options + (golden / "timing.elf").string());
+    ASSERT_EQ(run.status, 0) << run.err;
+    expect_golden(table(run.out), "timing.skylake-avx512.tsv");
+    const Result again = shell("$DEV trace retime t --json --cpu skylake-avx512");
+    ASSERT_EQ(again.status, 0) << again.err;
+    const auto json = nlohmann::json::parse(again.out);
+    EXPECT_EQ(json["cycles"], json["before"]["cycles"]);
+    EXPECT_GT(json["cycles"], 0);
+}
+
 }  // namespace

@@ -50,6 +50,7 @@ void Time::expect_table(const std::string& cpu) const {
 TEST_F(Time, BlocksTakeWhatTheTableSays) { expect_table("znver4"); }
 TEST_F(Time, BlocksTakeWhatTheTableOfZen5Says) { expect_table("znver5"); }
 TEST_F(Time, BlocksTakeWhatTheTableOfZen3Says) { expect_table("znver3"); }
+TEST_F(Time, BlocksTakeWhatTheTableOfSkylakeSays) { expect_table("skylake-avx512"); }
 
 TEST_F(Time, BothSyntaxesMeanTheSameBlock) {
     const auto intel = json("--asm 'add rax, qword ptr [rdi + 8]; imul rbx, rcx'");

@@ -156,6 +156,19 @@ TEST(TimingData, NothingOfZen3WasMeasured) {
     EXPECT_EQ(three->overlay.system(Special::fsgsbase, "RDFSBASE64")->evidence.provenance, Provenance::estimate);
 }
 
+// Skylake's own table: ports, loads in one slot with what needs them, and nothing that anybody measured.
+TEST(TimingData, SkylakeIsLlvmsTableAndEstimates) {
+    const auto cpu = load_cpu("skylake-avx512");
+    EXPECT_EQ(cpu->units.text(cpu->scheduling.find("IMUL64rr")->uses.at(0).units), "Port1");
+    EXPECT_EQ(cpu->scheduling.find("IMUL64rr")->latency, 3);
+    EXPECT_EQ(cpu->scheduling.find("VDIVPSZrr")->uses.at(0).cycles, 10);  // not halved
+    EXPECT_EQ(cpu->counts()[static_cast<std::size_t>(Provenance::measured)], 0u);
+    EXPECT_TRUE(cpu->micro_fusion);
+    EXPECT_FALSE(load_cpu("znver4")->micro_fusion);
+    for (const SystemCost& one : cpu->overlay.systems())
+        if (one.cycles.likely) EXPECT_LT(one.cycles.low, one.cycles.high) << one.name;
+}
+
 TEST(TimingData, StringsFollowTheirPoints) {
     const auto cpu = load_cpu("znver4");
     const StringCost& move = *cpu->overlay.string("MOVSQ", true);
