@@ -5,12 +5,12 @@
 //   exo-result 1 NAME VALUE UNIT crc32c=XXXXXXXX
 //
 // NAME: a mark's where there is one that means the same ([a-z0-9_.]+, at most 63 characters). VALUE: decimal, 64 bits.
-// UNIT: cycles (of the time stamp) or ns; scenario=calibrate has units of its own. XXXXXXXX: CRC-32C, hexadecimal, of everything before the blank in front of
-// "crc32c": a serial line that drops or changes characters is noticed.
+// UNIT: cycles (of the time stamp) or ns; scenario=calibrate has units of its own. XXXXXXXX: CRC-32C, hexadecimal, of
+// everything before the blank in front of "crc32c": a serial line that drops or changes characters is noticed.
 //
 // scenario=calibrate says first on what it runs, with the same checksum:
 //
-//   exo-machine 1 vendor=AuthenticAMD family=25 model=17 stepping=1 hypervisor=none firmware=ALASKA brand=... crc32c=...
+//   exo-machine 1 vendor=AuthenticAMD family=25 model=17 stepping=1 hypervisor=none firmware=F brand=B crc32c=...
 //
 // Words have no blanks: what is neither letter nor digit is '_'. hypervisor: "none", or the signature of CPUID leaf
 // 4000'0000h ("unnamed": the bit without a signature); firmware: the maker's name in the RSDP, "none" without one.

@@ -8,7 +8,8 @@
 
 namespace exo {
 
-// Thousandths of a core cycle an instruction, chain_adds at most 4096; 0 if the chain took no time, or the batch not more than the empty loop.
+// Thousandths of a core cycle an instruction, chain_adds at most 4096; 0 if the chain took no time, or the batch not
+// more than the empty loop.
 constexpr std::uint64_t core_millicycles(std::uint64_t ticks, std::uint64_t empty, std::uint64_t count,
                                          std::uint64_t chain_ticks, std::uint64_t chain_adds) {
     if (chain_ticks == 0 || count == 0 || ticks <= empty) return 0;

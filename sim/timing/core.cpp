@@ -150,7 +150,7 @@ void Core::load(const Operation& operation, const Recipe& recipe, const Access& 
                    ? youngest->name && address_is_old(recipe)
                    : recipe.load_name == youngest->name && youngest->version == version(recipe);
     };
-    if (may && (known() || (!youngest->vector && youngest->commit > issue && foretold_.is(&recipe)))) {
+    if (may && (known() || (!youngest->vector && youngest->commit > issue && foretold_.seen(&recipe)))) {
         renamed_ = true;
         verified_ = std::max(verified_, loaded.at);
         loaded.at = youngest->data;

@@ -94,7 +94,7 @@ class Foretold {
   public:
     explicit Foretold(unsigned size) : loads_(size) {}
     // Whether it is known; it is from now on.
-    bool is(const void* load) {
+    bool seen(const void* load) {
         const auto found = std::ranges::find(loads_, load);
         const bool known = found != loads_.end();
         if (!loads_.empty())

@@ -10,8 +10,6 @@
 
 namespace {
 
-using Golden = CommandTest;
-
 std::string table(const std::string& report) {
     std::ostringstream out;
     out << "mark\tinstructions\tcycles of the quickest, median and slowest of three passes\n";
@@ -32,45 +30,21 @@ void expect_golden(const std::string& now, const std::string& file) {
                                                         "and look at the difference.";
 }
 
-TEST_F(Golden, CyclesOfZnver3) {
-    const Result run = shell("$DEV sim --json --cpu znver3 --trace t --kernel " + (golden / "timing.elf").string());
-    ASSERT_EQ(run.status, 0) << run.err;
-    expect_golden(table(run.out), "timing.znver3.tsv");
-    const Result again = shell("$DEV trace retime t --json --cpu znver3");
-    ASSERT_EQ(again.status, 0) << again.err;
-    const auto json = nlohmann::json::parse(again.out);
-    EXPECT_EQ(json["cycles"], json["before"]["cycles"]);
-    EXPECT_GT(json["cycles"], 0);
-}
-
-TEST_F(Golden, CyclesOfZnver4) {
-    const Result run = shell("$DEV sim --json --no-trace --kernel " + (golden / "timing.elf").string());
-    ASSERT_EQ(run.status, 0) << run.err;
-    expect_golden(table(run.out), "timing.znver4.tsv");
-}
+class GoldenCpu : public CommandTest, public testing::WithParamInterface<const char*> {};
 
 // From a trace too: it is the same instructions.
-TEST_F(Golden, CyclesOfZnver5) {
-    const Result run = shell("$DEV sim --json --cpu znver5 --trace t --kernel " + (golden / "timing.elf").string());
+TEST_P(GoldenCpu, Cycles) {
+    const std::string cpu = GetParam();
+    const std::string options = " --json --cpu " + cpu + " --trace t --kernel ";
+    const Result run = shell("$DEV sim" + options + (golden / "timing.elf").string());
     ASSERT_EQ(run.status, 0) << run.err;
-    expect_golden(table(run.out), "timing.znver5.tsv");
-    const Result again = shell("$DEV trace retime t --json --cpu znver5");
+    expect_golden(table(run.out), "timing." + cpu + ".tsv");
+    const Result again = shell("$DEV trace retime t --json --cpu " + cpu);
     ASSERT_EQ(again.status, 0) << again.err;
     const auto json = nlohmann::json::parse(again.out);
     EXPECT_EQ(json["cycles"], json["before"]["cycles"]);
     EXPECT_GT(json["cycles"], 0);
 }
-
-TEST_F(Golden, CyclesOfSkylake) {
-    const std::string options = "--json --cpu skylake-avx512 --trace t --kernel ";
-    const Result run = shell("$DEV sim " + options + (golden / "timing.elf").string());
-    ASSERT_EQ(run.status, 0) << run.err;
-    expect_golden(table(run.out), "timing.skylake-avx512.tsv");
-    const Result again = shell("$DEV trace retime t --json --cpu skylake-avx512");
-    ASSERT_EQ(again.status, 0) << again.err;
-    const auto json = nlohmann::json::parse(again.out);
-    EXPECT_EQ(json["cycles"], json["before"]["cycles"]);
-    EXPECT_GT(json["cycles"], 0);
-}
+INSTANTIATE_TEST_SUITE_P(Golden, GoldenCpu, testing::Values("znver3", "znver4", "znver5", "skylake-avx512"));
 
 }  // namespace
